@@ -1,0 +1,195 @@
+import Type, { type Static } from "typebox";
+import { Branch } from "./branches.ts";
+import { Body, Pagination, pageQuery, ResourceId, Timestamp } from "./common.ts";
+import { Database } from "./databases.ts";
+import { Endpoint } from "./endpoints.ts";
+import { Operation } from "./operations.ts";
+import { PostgresName, Role } from "./roles.ts";
+import { contract } from "./route.ts";
+
+const tag = "Projects";
+const Name = Type.String({ minLength: 1, maxLength: 256, pattern: "^[^\\u0000-\\u001f\\u007f]*$" });
+
+/** Fields that Neon's project and its list item share. */
+const ProjectFields = {
+  id: Type.String(),
+  platform_id: Type.String(),
+  region_id: Type.String(),
+  name: Type.String(),
+  provisioner: Type.String(),
+  pg_version: Type.Integer(),
+  proxy_host: Type.String(),
+  branch_logical_size_limit: Type.Integer(),
+  branch_logical_size_limit_bytes: Type.Integer(),
+  store_passwords: Type.Boolean(),
+  cpu_used_sec: Type.Integer(),
+  creation_source: Type.String(),
+  history_retention_seconds: Type.Integer(),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+  owner_id: Type.String(),
+  org_id: Type.String(),
+};
+
+export const Project = Type.Object({
+  ...ProjectFields,
+  data_storage_bytes_hour: Type.Integer(),
+  data_transfer_bytes: Type.Integer(),
+  written_data_bytes: Type.Integer(),
+  compute_time_seconds: Type.Integer(),
+  active_time_seconds: Type.Integer(),
+  consumption_period_start: Timestamp,
+  consumption_period_end: Timestamp,
+});
+export type Project = Static<typeof Project>;
+
+export const ProjectListItem = Type.Object({ ...ProjectFields, active_time: Type.Integer() });
+export type ProjectListItem = Static<typeof ProjectListItem>;
+
+const ConnectionDetails = Type.Object({
+  connection_uri: Type.String(),
+  connection_parameters: Type.Object({
+    database: Type.String(),
+    password: Type.String(),
+    role: Type.String(),
+    host: Type.String(),
+    pooler_host: Type.String(),
+  }),
+});
+export type ConnectionDetails = Static<typeof ConnectionDetails>;
+
+const OfProject = Type.Object({ project_id: ResourceId });
+const Search = Type.Optional(Type.String({ maxLength: 256, description: "Part of a name or of an id." }));
+const ApplicationMap = Type.Record(Type.String(), Type.Array(Type.String()));
+
+export const listProjects = contract({
+  id: "listProjects",
+  method: "GET",
+  path: "/projects",
+  tag,
+  summary: "The projects of an organization",
+  description: "`org_id` is needed with a personal credential; an organization key lists its own.",
+  query: Type.Object({
+    ...pageQuery(400, 10),
+    search: Search,
+    org_id: Type.Optional(ResourceId),
+    timeout: Type.Optional(Type.Integer({ minimum: 100, maximum: 30_000 })),
+    recoverable: Type.Optional(Type.Boolean()),
+  }),
+  status: 200,
+  response: Type.Object({
+    projects: Type.Array(ProjectListItem),
+    pagination: Pagination,
+    applications: ApplicationMap,
+    integrations: ApplicationMap,
+  }),
+});
+
+export const listSharedProjects = contract({
+  id: "listSharedProjects",
+  method: "GET",
+  path: "/projects/shared",
+  tag,
+  summary: "Projects shared with you from organizations that you are not a member of",
+  query: Type.Object({
+    ...pageQuery(400, 10),
+    search: Search,
+    timeout: Type.Optional(Type.Integer({ minimum: 100, maximum: 30_000 })),
+  }),
+  status: 200,
+  response: Type.Object({ projects: Type.Array(ProjectListItem), pagination: Pagination }),
+});
+
+export const createProject = contract({
+  id: "createProject",
+  method: "POST",
+  path: "/projects",
+  tag,
+  summary: "Create a project with its default branch, compute, role and database",
+  description: "The compute answers once the returned operations are `finished`.",
+  body: Body({
+    project: Body({
+      name: Type.Optional(Name),
+      org_id: Type.Optional(ResourceId),
+      region_id: Type.Optional(
+        Type.String({
+          pattern: "^[a-z0-9-]{1,60}$",
+          description: "A label here: every project runs on this instance.",
+        }),
+      ),
+      pg_version: Type.Optional(Type.Integer({ minimum: 14, maximum: 99 })),
+      store_passwords: Type.Optional(Type.Literal(true)),
+      branch: Type.Optional(
+        Body({
+          name: Type.Optional(Name),
+          role_name: Type.Optional(PostgresName),
+          database_name: Type.Optional(PostgresName),
+        }),
+      ),
+    }),
+  }),
+  status: 201,
+  response: Type.Object({
+    project: Project,
+    connection_uris: Type.Array(ConnectionDetails),
+    roles: Type.Array(Role),
+    databases: Type.Array(Database),
+    operations: Type.Array(Operation),
+    branch: Branch,
+    endpoints: Type.Array(Endpoint),
+  }),
+  secret: true,
+});
+
+export const getProject = contract({
+  id: "getProject",
+  method: "GET",
+  path: "/projects/{project_id}",
+  tag,
+  summary: "One project",
+  params: OfProject,
+  status: 200,
+  response: Type.Object({ project: Project }),
+});
+
+export const updateProject = contract({
+  id: "updateProject",
+  method: "PATCH",
+  path: "/projects/{project_id}",
+  tag,
+  summary: "Rename a project",
+  params: OfProject,
+  body: Body({ project: Body({ name: Type.Optional(Name) }) }),
+  status: 200,
+  response: Type.Object({ project: Project, operations: Type.Array(Operation) }),
+});
+
+export const deleteProject = contract({
+  id: "deleteProject",
+  method: "DELETE",
+  path: "/projects/{project_id}",
+  tag,
+  summary: "Delete a project with everything in it",
+  params: OfProject,
+  status: 200,
+  response: Type.Object({ project: Project }),
+});
+
+export const getConnectionURI = contract({
+  id: "getConnectionURI",
+  method: "GET",
+  path: "/projects/{project_id}/connection_uri",
+  tag,
+  summary: "A connection string for a database and a role",
+  params: OfProject,
+  query: Type.Object({
+    branch_id: Type.Optional(ResourceId),
+    endpoint_id: Type.Optional(ResourceId),
+    database_name: PostgresName,
+    role_name: PostgresName,
+    pooled: Type.Optional(Type.Boolean()),
+  }),
+  status: 200,
+  response: Type.Object({ uri: Type.String() }),
+  secret: true,
+});

@@ -1,0 +1,85 @@
+import type { Tx } from "../db/pool.ts";
+import { ApiError } from "../errors.ts";
+import { CallerAccess, OrganizationAccess, PersonAccess, ProjectAccess } from "./handles.ts";
+import { type Action, isAllowed, refusal, type Standing } from "./policy.ts";
+import type { Origin, Principal } from "./principal.ts";
+import { findOrganizationWithRole, findProjectWithRole } from "./store.ts";
+
+/** What a route asks of its caller, with the ids already taken from the request. */
+export type Demand =
+  | { readonly on: "caller"; readonly action: Action }
+  | { readonly on: "person"; readonly action: Action }
+  | { readonly on: "organization"; readonly action: Action; readonly org_id: string }
+  | { readonly on: "project"; readonly action: Action; readonly project_id: string };
+
+/**
+ * Decides, and mints the handle that lets the rules at the data. One query at most. Whoever has no standing
+ * at a project learns nothing of it (404, whether it exists or not); an organization that is not the
+ * caller's is refused with Neon's text, the same for one that does not exist.
+ */
+export async function authorize(tx: Tx, principal: Principal, origin: Origin, demand: Demand): Promise<CallerAccess> {
+  switch (demand.on) {
+    case "caller":
+      if (!isAllowed(demand.action, standingOfCaller(principal))) throw refusal(principal, undefined);
+      return new CallerAccess(tx, principal, origin);
+    case "person":
+      if (principal.kind !== "person" || !isAllowed(demand.action, "person")) throw refusal(principal, undefined);
+      return new PersonAccess(tx, principal, origin);
+    case "organization":
+      return await authorizeOnOrganization(tx, principal, origin, demand.action, demand.org_id);
+    case "project":
+      return await authorizeOnProject(tx, principal, origin, demand.action, demand.project_id);
+  }
+}
+
+function standingOfCaller(principal: Principal): Standing {
+  switch (principal.kind) {
+    case "anonymous":
+      return "anonymous";
+    case "person":
+      return "person";
+    case "organization":
+      return "organization_key";
+    case "project":
+      return "project_key";
+  }
+}
+
+async function authorizeOnOrganization(tx: Tx, principal: Principal, origin: Origin, action: Action, org_id: string) {
+  if (principal.kind === "anonymous") throw refusal(principal, undefined);
+  // A project key stands in no organization but for the one thing it may do there: end itself.
+  if (principal.kind === "project" && !(isAllowed(action, "project_key") && principal.org_id === org_id)) {
+    throw refusal(principal, undefined);
+  }
+  const found = await findOrganizationWithRole(tx, org_id, principal.kind === "person" ? principal.user_id : null);
+  const standing = found && standingIn(principal, found.id, found.role);
+  if (!found || !standing) throw new ApiError("forbidden", "not an organization member");
+  if (!isAllowed(action, standing)) throw refusal(principal, standing);
+  const { role: _, ...organization } = found;
+  return new OrganizationAccess(tx, principal, origin, organization, standing);
+}
+
+async function authorizeOnProject(tx: Tx, principal: Principal, origin: Origin, action: Action, project_id: string) {
+  if (principal.kind === "anonymous") throw refusal(principal, undefined);
+  if (principal.kind === "project" && principal.project_id !== project_id) throw refusal(principal, undefined);
+  const found = await findProjectWithRole(tx, project_id, principal.kind === "person" ? principal.user_id : null);
+  const standing = found && standingIn(principal, found.org_id, found.role);
+  if (!found || !standing) throw new ApiError("not_found", "project not found");
+  if (!isAllowed(action, standing)) throw refusal(principal, standing);
+  const { role: _, ...project } = found;
+  return new ProjectAccess(tx, principal, origin, project, standing);
+}
+
+/** What the principal is to something of this organization, or undefined: a stranger. */
+function standingIn(principal: Principal, org_id: string, role: "admin" | "member" | null): Standing | undefined {
+  switch (principal.kind) {
+    case "anonymous":
+      return undefined;
+    case "person":
+      return role ?? undefined;
+    case "organization":
+      return principal.org_id === org_id ? "organization_key" : undefined;
+    case "project":
+      return principal.org_id === org_id ? "project_key" : undefined;
+  }
+}

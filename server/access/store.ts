@@ -1,0 +1,55 @@
+import type { MemberRole } from "@latchkey/contract/organizations.ts";
+import type { Tx } from "../db/pool.ts";
+
+export interface OrganizationRow {
+  readonly id: string;
+  readonly name: string;
+  readonly handle: string;
+  readonly personal_of: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface ProjectRow {
+  readonly id: string;
+  readonly org_id: string;
+  readonly name: string;
+  readonly region_id: string;
+  readonly pg_version: number;
+  readonly created_by: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+/** An organization and the caller's member role in it, in one query. */
+export async function findOrganizationWithRole(tx: Tx, org_id: string, user_id: string | null) {
+  return await tx
+    .selectFrom("organizations as o")
+    .leftJoin("members as m", (join) => join.onRef("m.org_id", "=", "o.id").on("m.user_id", "=", user_id))
+    .select(["o.id", "o.name", "o.handle", "o.personal_of", "o.created_at", "o.updated_at", "m.role"])
+    .where("o.id", "=", org_id)
+    .executeTakeFirst();
+}
+
+/** A project that is not deleted and the caller's member role in its organization, in one query. */
+export async function findProjectWithRole(tx: Tx, project_id: string, user_id: string | null) {
+  return await tx
+    .selectFrom("projects as p")
+    .leftJoin("members as m", (join) => join.onRef("m.org_id", "=", "p.org_id").on("m.user_id", "=", user_id))
+    .select([
+      "p.id",
+      "p.org_id",
+      "p.name",
+      "p.region_id",
+      "p.pg_version",
+      "p.created_by",
+      "p.created_at",
+      "p.updated_at",
+      "m.role",
+    ])
+    .where("p.id", "=", project_id)
+    .where("p.deleted_at", "is", null)
+    .executeTakeFirst();
+}
+
+export type WithRole<Row> = Row & { readonly role: MemberRole | null };

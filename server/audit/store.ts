@@ -1,0 +1,27 @@
+import type { CallerAccess } from "../access/handles.ts";
+import type { AuditSubject } from "../route.ts";
+
+/**
+ * The audit log: append-only (a trigger holds that), one row for each change, written in the change's own
+ * transaction: neither exists without the other. It names keys by id, never by token.
+ */
+
+/** Appends the row of a change. Called by the pipeline alone. */
+export async function insertAuditEvent(access: CallerAccess, action: string, about: AuditSubject): Promise<void> {
+  const { tx, principal, origin } = access;
+  await tx
+    .insertInto("audit_events")
+    .values({
+      action,
+      principal_kind: principal.kind === "person" ? `person:${principal.via}` : principal.kind,
+      user_id: about.user_id ?? (principal.kind === "person" ? principal.user_id : null),
+      org_id: about.org_id ?? ("org_id" in principal ? principal.org_id : null),
+      project_id: about.project_id ?? ("project_id" in principal ? principal.project_id : null),
+      api_key_id: "api_key_id" in principal ? (principal.api_key_id ?? null) : null,
+      subject: about.subject,
+      request_id: origin.request_id,
+      address: origin.address,
+      user_agent: origin.user_agent,
+    })
+    .execute();
+}

@@ -1,0 +1,174 @@
+import { resolve } from "node:path";
+import { closest } from "fastest-levenshtein";
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
+
+/**
+ * Configuration: the only file that reads the environment. It is read once, checked as a whole (every
+ * mistake is told at once), and frozen. A `LATCHKEY_*` that is not known is refused with the nearest name,
+ * so that a misspelt setting cannot be taken for one that works.
+ */
+export interface Config {
+  /** Address to listen on. */
+  readonly host: string;
+  readonly port: number;
+  /** Absolute. Holds the embedded database, the projects' clusters, the secret key and the certificate. */
+  readonly data_dir: string;
+  /** Origin that people and clients use, without a trailing slash. */
+  readonly public_url: string;
+  /** Absent: the embedded database. */
+  readonly database_url: string | undefined;
+  /** Directory with `initdb` and `postgres`; absent: the binaries of the npm package. */
+  readonly pg_bin: string | undefined;
+  /** How many proxies stand in front and are believed about the client's address; 0: none. */
+  readonly trust_proxy: number;
+  readonly log_level: LogLevel;
+  readonly sign_up: "open" | "invitation" | "closed";
+  readonly smtp_url: string | undefined;
+  readonly mail_from: string;
+  /** 32 bytes, base64url; absent: made once and kept in the data directory. Nodes that share a database share it. */
+  readonly secret_key: string | undefined;
+  readonly metrics_token: string | undefined;
+}
+
+interface Setting<T> {
+  readonly key: keyof Config;
+  readonly help: string;
+  readonly secret?: boolean;
+  /** Returns the value, or throws an Error whose message ends the sentence "NAME must be …". */
+  readonly parse: (text: string | undefined) => T;
+}
+
+const must = (what: string): never => {
+  throw new Error(`must be ${what}`);
+};
+
+const text = (fallback: string) => (value: string | undefined) => value ?? fallback;
+const optional = (value: string | undefined) => value;
+
+function integer(fallback: number, minimum: number, maximum: number) {
+  return (value: string | undefined) => {
+    if (value === undefined) return fallback;
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < minimum || number > maximum) {
+      return must(`a whole number from ${minimum} to ${maximum}`);
+    }
+    return number;
+  };
+}
+
+function oneOf<const V extends string>(values: readonly V[], fallback: V) {
+  return (value: string | undefined): V => {
+    if (value === undefined) return fallback;
+    return values.find((candidate) => candidate === value) ?? must(`one of ${values.join(", ")}`);
+  };
+}
+
+function url(protocols: string[], what: string) {
+  return (value: string | undefined) => {
+    if (value === undefined) return undefined;
+    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) return must(what);
+    return value;
+  };
+}
+
+const SETTINGS: Record<string, Setting<unknown>> = {
+  LATCHKEY_HOST: { key: "host", help: "address to listen on (127.0.0.1)", parse: text("127.0.0.1") },
+  LATCHKEY_PORT: { key: "port", help: "port to listen on (4400)", parse: integer(4400, 1, 65535) },
+  LATCHKEY_DATA_DIR: { key: "data_dir", help: "where everything is kept (./data)", parse: (v) => resolve(v ?? "data") },
+  LATCHKEY_PUBLIC_URL: {
+    key: "public_url",
+    help: "origin that people use (http://HOST:PORT)",
+    parse: (value) => {
+      const origin = url(["http:", "https:"], "an http or https origin such as https://keys.example.com")(value);
+      if (origin === undefined) return "";
+      const parsed = new URL(origin);
+      if (parsed.pathname !== "/" || parsed.search || parsed.hash || parsed.username) must("an origin, without a path");
+      return parsed.origin;
+    },
+  },
+  DATABASE_URL: {
+    key: "database_url",
+    help: "PostgreSQL 15 or later for Latchkey's own data (absent: embedded)",
+    secret: true,
+    parse: url(["postgres:", "postgresql:"], "a postgresql:// URL"),
+  },
+  LATCHKEY_PG_BIN: { key: "pg_bin", help: "directory with initdb and postgres (absent: built in)", parse: optional },
+  LATCHKEY_TRUST_PROXY: {
+    key: "trust_proxy",
+    help: "how many proxies in front to believe (0)",
+    parse: integer(0, 0, 16),
+  },
+  LATCHKEY_LOG_LEVEL: { key: "log_level", help: `${LOG_LEVELS.join(", ")} (info)`, parse: oneOf(LOG_LEVELS, "info") },
+  LATCHKEY_SIGN_UP: {
+    key: "sign_up",
+    help: "who may sign up after the first person: open, invitation, closed (invitation)",
+    parse: oneOf(["open", "invitation", "closed"], "invitation"),
+  },
+  LATCHKEY_SMTP_URL: {
+    key: "smtp_url",
+    help: "smtp:// or smtps:// server for mail (absent: links are shown to the inviter)",
+    secret: true,
+    parse: url(["smtp:", "smtps:"], "an smtp:// or smtps:// URL"),
+  },
+  LATCHKEY_MAIL_FROM: { key: "mail_from", help: "sender of mail", parse: text("Latchkey <latchkey@localhost>") },
+  LATCHKEY_SECRET_KEY: {
+    key: "secret_key",
+    help: "32 random bytes in base64url (absent: made once, kept in the data directory)",
+    secret: true,
+    parse: (value) => {
+      if (value !== undefined && !/^[A-Za-z0-9_-]{43}=?$/.test(value)) must("32 bytes in base64url (43 characters)");
+      return value;
+    },
+  },
+  LATCHKEY_METRICS_TOKEN: {
+    key: "metrics_token",
+    help: "bearer token that opens /metrics from elsewhere than this machine",
+    secret: true,
+    parse: (value) => (value !== undefined && value.length < 16 ? must("at least 16 characters") : value),
+  },
+};
+
+/** Raised with every mistake found; the message is for a person at a terminal. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const names = Object.keys(SETTINGS);
+  const problems: string[] = [];
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith("LATCHKEY_") && !(name in SETTINGS)) {
+      problems.push(`${name} is not a setting; did you mean ${closest(name, names)}?`);
+    }
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(SETTINGS)) {
+    const raw = environment[name]?.trim();
+    try {
+      values[setting.key] = setting.parse(raw === "" ? undefined : raw);
+    } catch (error) {
+      // The value itself is left out: it may be a secret with a typing error in it.
+      problems.push(`${name} ${error instanceof Error ? error.message : "is not valid"}`);
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(`configuration:\n  ${problems.join("\n  ")}`);
+  const config = values as unknown as Config;
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  return Object.freeze({ ...config, public_url: config.public_url || `http://${host}:${config.port}` });
+}
+
+/** The configuration of this process. */
+export function readConfig(): Config {
+  return parseConfig(process.env);
+}
+
+/** The lines of `--print-config`: each setting, its value with secrets redacted, and what it is for. */
+export function printConfig(config: Config): string {
+  return Object.entries(SETTINGS)
+    .map(([name, { key, help, secret }]) => {
+      const value = config[key];
+      const shown = value === undefined ? "" : secret ? "[redacted]" : String(value);
+      return `${name}=${shown}  # ${help}`;
+    })
+    .join("\n");
+}

@@ -1,0 +1,23 @@
+import { type Kysely, type Migration, Migrator } from "kysely";
+import * as foundation from "./migrations/0001-foundation.ts";
+import type { Schema } from "./schema.ts";
+
+/** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
+const MIGRATIONS: Record<string, Migration> = {
+  "0001-foundation": foundation,
+};
+
+/**
+ * Brings the database to this release's schema. Several servers may start at once: the migrator holds an
+ * advisory lock and works in one transaction, so each migration happens whole and once.
+ */
+export async function migrate(db: Kysely<Schema>): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => MIGRATIONS },
+    migrationTableName: "schema_migrations",
+    migrationLockTableName: "schema_migrations_lock",
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error) throw new Error("the database could not be migrated; nothing was changed", { cause: error });
+}

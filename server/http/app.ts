@@ -1,0 +1,162 @@
+import { randomUUID } from "node:crypto";
+import helmet from "@fastify/helmet";
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { isAllowed } from "../access/policy.ts";
+import { describePrincipal } from "../access/principal.ts";
+import type { Clock } from "../clock.ts";
+import { isDatabaseLost, sqlState } from "../db/pool.ts";
+import { ApiError, errorBody } from "../errors.ts";
+import { describeError, type Log } from "../log.ts";
+import type { Route } from "../route.ts";
+import { authenticateRequest, type PipelineDeps, serveRoute } from "./pipeline.ts";
+
+export const API_PREFIX = "/api/v2";
+const BODY_LIMIT_BYTES = 1024 * 1024;
+/** Longer than any id or Postgres name, percent-encoded: such a path must reach the check that refuses it. */
+const PARAM_LIMIT = 512;
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+export interface AppDeps extends PipelineDeps {
+  readonly routes: readonly Route[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly trust_proxy: number;
+}
+
+/** Builds the HTTP application: the API's routes behind the pipeline, one renderer for every error. */
+export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    // A hop count, never "all": what lies beyond the proxies that are ours is written by anybody.
+    trustProxy: (_address, hop) => hop < deps.trust_proxy,
+    requestIdHeader: false,
+    genReqId: (request) => {
+      const given = request.headers["x-request-id"];
+      return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    routerOptions: { maxParamLength: PARAM_LIMIT, ignoreTrailingSlash: true },
+    exposeHeadRoutes: false,
+    return503OnClosing: true,
+    forceCloseConnections: "idle",
+    frameworkErrors: (error, request, reply) =>
+      sendError(deps, error, request as FastifyRequest, reply as FastifyReply),
+  });
+
+  app.decorateRequest("started_ms", 0);
+  app.decorateRequest("principal");
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        "default-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+      },
+    },
+    // Secrets never stand in a URL, but ids do, and they are nobody else's business.
+    referrerPolicy: { policy: "no-referrer" },
+    strictTransportSecurity: deps.public_url.startsWith("https:") ? { maxAge: 31_536_000 } : false,
+  });
+  acceptEmptyJsonBody(app);
+
+  app.addHook("onRequest", async (request, reply) => {
+    request.started_ms = deps.clock.monotonic_ms();
+    reply.header("x-request-id", request.id);
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    deps.log.event("request.done", {
+      request_id: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? "(none)",
+      status: reply.statusCode,
+      duration_ms: deps.clock.monotonic_ms() - request.started_ms,
+      principal: request.principal ? describePrincipal(request.principal) : "none",
+    });
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => sendError(deps, error, request, reply));
+
+  for (const route of deps.routes) {
+    const open = isOpen(route);
+    app.route({
+      method: route.contract.method,
+      url: API_PREFIX + route.contract.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      schema: { response: { [route.contract.status]: route.contract.response } },
+      onRequest: authenticateRequest(deps, open),
+      handler: serveRoute(route, deps),
+    });
+  }
+  const authenticate = authenticateRequest(deps, false);
+  app.setNotFoundHandler(async (request) => {
+    // Below the API a stranger is a stranger first. The words "not available" keep Neon's CLI working: it
+    // takes them for a service that is not switched on, and a bare 404 for a failure.
+    if (request.url.startsWith(`${API_PREFIX}/`)) {
+      await authenticate(request);
+      throw new ApiError("not_found", "this operation is not available in Latchkey");
+    }
+    throw new ApiError("not_found");
+  });
+  return app;
+}
+
+/** Open to everybody: what a visitor needs on the way to a credential. */
+function isOpen({ requires: { action } }: Route): boolean {
+  return typeof action === "string" && isAllowed(action, "anonymous");
+}
+
+/** Clients that always state a JSON content type send it with an empty body too: that is no body. */
+function acceptEmptyJsonBody(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "") return done(null, undefined);
+    return parse(request, body as string, done);
+  });
+}
+
+function sendError(deps: AppDeps, cause: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const error = toApiError(cause);
+  if (error.status >= 500) {
+    const origin = error.cause ?? cause;
+    deps.log.event("request.failed", {
+      request_id: request.id,
+      route: request.routeOptions?.url ?? "(none)",
+      error: describeError(origin),
+      stack: origin instanceof Error ? (origin.stack ?? "") : "",
+    });
+  }
+  return reply
+    .headers({ "x-request-id": request.id, "cache-control": "no-store", ...error.headers })
+    .code(error.status)
+    .type("application/json; charset=utf-8")
+    .send(JSON.stringify(errorBody(error, request.id)));
+}
+
+/** Every error that can get here, as one of ours. What is not foreseen is a 500 that tells nothing. */
+function toApiError(cause: unknown): ApiError {
+  if (cause instanceof ApiError) return cause;
+  if (isDatabaseLost(cause)) return new ApiError("unavailable", undefined, { cause, headers: { "retry-after": "1" } });
+  // Data that Postgres itself cannot take (a NUL in a text, a date out of range) is the request's fault.
+  if (sqlState(cause)?.startsWith("22")) return new ApiError("bad_request", undefined, { cause });
+  const status = cause instanceof Error && "statusCode" in cause ? cause.statusCode : undefined;
+  switch (status) {
+    case 400:
+      return new ApiError("bad_request", "the request is not valid JSON over HTTP", { cause });
+    case 404:
+      return new ApiError("not_found", undefined, { cause });
+    case 405:
+      return new ApiError("method_not_allowed", undefined, { cause });
+    case 413:
+      return new ApiError("too_large", undefined, { cause });
+    case 415:
+      return new ApiError("unsupported_media_type", undefined, { cause });
+    case 503:
+      return new ApiError("unavailable", undefined, { cause });
+    default:
+      return new ApiError("internal", undefined, { cause });
+  }
+}

@@ -1,0 +1,121 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Authenticator } from "../access/authenticate.ts";
+import { authorize, type Demand } from "../access/authorize.ts";
+import type { CallerAccess } from "../access/handles.ts";
+import type { Action } from "../access/policy.ts";
+import type { Origin, Principal } from "../access/principal.ts";
+import type { Db, Tx } from "../db/pool.ts";
+import { ApiError } from "../errors.ts";
+import { AnswerWithCookies, type AuditSubject, type Route } from "../route.ts";
+import { checkSameOrigin } from "./same-origin.ts";
+import { type Checks, compileChecks } from "./validate.ts";
+
+/**
+ * The path of one request, in order. `http/` is the only room that knows the HTTP library, and it never
+ * imports a feature: `main.ts` hands it the routes.
+ */
+export interface PipelineDeps {
+  readonly db: Db;
+  readonly authenticator: Authenticator;
+  readonly public_url: string;
+  /** Appends the audit row; part of the change's transaction. */
+  readonly recordAudit: (access: CallerAccess, action: string, about: AuditSubject) => Promise<void>;
+  /** Called after a change has been committed: there may be work. */
+  readonly afterChange: () => void;
+}
+
+const ANONYMOUS: Principal = { kind: "anonymous" };
+
+/** Step 1, before the body is read: an unknown caller costs us no more than headers. */
+export function authenticateRequest(deps: PipelineDeps, open: boolean) {
+  return async (request: FastifyRequest): Promise<void> => {
+    if (open) {
+      request.principal = ANONYMOUS;
+      return;
+    }
+    const { authorization, cookie } = request.headers;
+    const principal = await deps.authenticator.authenticate({ authorization, cookie }, originOf(request));
+    if (!principal) throw new ApiError("unauthenticated");
+    request.principal = principal;
+  };
+}
+
+/** Steps 2 to 6: locate, authorize, validate, run, audit, commit; then the answer. */
+export function serveRoute(route: Route, deps: PipelineDeps) {
+  const checks = compileChecks(route.contract);
+  const changes = route.contract.method !== "GET";
+
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const principal = request.principal;
+    // A browser sends the session cookie by itself, so a change by session must come from our own pages.
+    if (changes && (principal.kind === "anonymous" || (principal.kind === "person" && principal.via === "session"))) {
+      checkSameOrigin(request.headers, deps.public_url);
+    }
+    const work = (tx: Tx) => runRoute(route, checks, request, tx, deps);
+    const result = changes ? await deps.db.transaction().execute(work) : await work(deps.db);
+    if (changes) deps.afterChange();
+
+    const { body, cookies } = result instanceof AnswerWithCookies ? result : { body: result, cookies: [] };
+    if (cookies.length > 0) reply.header("set-cookie", [...cookies]);
+    reply.header("cache-control", route.contract.secret ? "no-store" : "private, no-cache");
+    return reply.code(route.contract.status).send(body);
+  };
+}
+
+async function runRoute(route: Route, checks: Checks, request: FastifyRequest, tx: Tx, deps: PipelineDeps) {
+  const principal = request.principal;
+  const params = checks.params(request.params);
+  const requires = route.requires as unknown as {
+    action: Action | ((r: object) => Action);
+    locate?: (r: object) => string;
+  };
+  const action = typeof requires.action === "function" ? requires.action({ principal, params }) : requires.action;
+
+  // Where the organization is named in the body or the query, these must be read first; that tells a
+  // stranger the form of a request, which the OpenAPI document tells everybody.
+  const located = requires.locate ? { query: checks.query(request.query), body: checks.body(request.body) } : undefined;
+  const demand: Demand = demandOf(route, action, params, () => requires.locate?.({ principal, params, ...located }));
+  const access = await authorize(tx, principal, originOf(request), demand);
+
+  const input = {
+    params,
+    query: located?.query ?? checks.query(request.query),
+    body: located ? located.body : checks.body(request.body),
+  };
+  const run = route.run as (access: CallerAccess, input: object) => Promise<unknown>;
+  const result = await run(access, input);
+  if (route.audit) {
+    const audit = route.audit as (input: object, result: unknown) => AuditSubject;
+    await deps.recordAudit(access, action, audit(input, result instanceof AnswerWithCookies ? result.body : result));
+  }
+  return result;
+}
+
+function demandOf(
+  route: Route,
+  action: Action,
+  params: Record<string, unknown>,
+  locate: () => string | undefined,
+): Demand {
+  const { on } = route.requires;
+  switch (on) {
+    case "caller":
+    case "person":
+      return { on, action };
+    case "organization":
+      return { on, action, org_id: locate() ?? String(params.org_id) };
+    case "project":
+      return { on, action, project_id: String(params.project_id) };
+  }
+}
+
+export function originOf(request: FastifyRequest): Origin {
+  return { request_id: request.id, address: request.ip, user_agent: request.headers["user-agent"] ?? "" };
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    principal: Principal;
+    started_ms: number;
+  }
+}

@@ -1,0 +1,85 @@
+import type { BodyOf, ParamsOf, QueryOf, ResponseOf, RouteContract } from "@latchkey/contract/route.ts";
+import type { CallerAccess, OrganizationAccess, PersonAccess, ProjectAccess } from "./access/handles.ts";
+import type { Action } from "./access/policy.ts";
+import type { Principal } from "./access/principal.ts";
+
+/** What a route's rules get: the parts of the request, each checked against the contract. */
+export interface Input<R extends RouteContract> {
+  readonly params: ParamsOf<R>;
+  readonly query: QueryOf<R>;
+  readonly body: BodyOf<R>;
+}
+
+/** For locating the resource that access is asked on, where it is not simply named in the path. */
+export interface Located<R extends RouteContract> extends Input<R> {
+  readonly principal: Principal;
+}
+
+type OfPrincipal<R extends RouteContract, T> = T | ((request: { principal: Principal; params: ParamsOf<R> }) => T);
+
+interface AccessKinds {
+  caller: CallerAccess;
+  person: PersonAccess;
+  organization: OrganizationAccess;
+  project: ProjectAccess;
+}
+
+/**
+ * What a route asks of its caller; mandatory, so that no route is open by oversight. `organization` is the
+ * path's `org_id` unless `locate` finds it in the body or query; `project` is always the path's.
+ */
+export type Requires<R extends RouteContract, On extends keyof AccessKinds> = {
+  readonly on: On;
+  readonly action: OfPrincipal<R, Action>;
+} & (On extends "organization" ? { readonly locate?: (request: Located<R>) => string } : unknown);
+
+/** Who and what a change was about, for the audit row that the pipeline writes with it. */
+export interface AuditSubject {
+  /** `kind:id` of what was made or changed. */
+  readonly subject: string;
+  readonly user_id?: string;
+  readonly org_id?: string;
+  readonly project_id?: string;
+}
+
+/** An answer that also sets cookies; only sessions need one. */
+export class AnswerWithCookies<Body> {
+  readonly body: Body;
+  readonly cookies: readonly string[];
+
+  constructor(body: Body, cookies: readonly string[]) {
+    this.body = body;
+    this.cookies = cookies;
+  }
+}
+
+type Audited<R extends RouteContract> = R["method"] extends "GET"
+  ? unknown
+  : { readonly audit: (input: Input<R>, result: ResponseOf<R>) => AuditSubject };
+
+/** A route as the server serves it: the contract, who may, and the rules. */
+export type RouteOptions<R extends RouteContract, On extends keyof AccessKinds> = {
+  readonly requires: Requires<R, On>;
+  /** The rules; they never see a request or a response. A change runs in one transaction, audit row included. */
+  readonly run: (access: AccessKinds[On], input: Input<R>) => Promise<ResponseOf<R> | AnswerWithCookies<ResponseOf<R>>>;
+} & Audited<R>;
+
+/** A route with its types forgotten, as the pipeline handles all of them alike. */
+export interface Route {
+  readonly contract: RouteContract;
+  readonly requires: {
+    readonly on: keyof AccessKinds;
+    readonly action: Action | ((request: { principal: Principal; params: never }) => Action);
+    readonly locate?: (request: never) => string;
+  };
+  readonly run: (access: never, input: never) => Promise<unknown>;
+  readonly audit?: (input: never, result: never) => AuditSubject;
+}
+
+/** Declares a route. */
+export function route<R extends RouteContract, On extends keyof AccessKinds>(
+  contract: R,
+  options: RouteOptions<R, On>,
+): Route {
+  return { contract, ...options } as unknown as Route;
+}
