@@ -4,7 +4,7 @@ import { contract } from "./route.ts";
 import { Email, Organization } from "./users.ts";
 
 const tag = "Organizations";
-const OrganizationName = Type.String({ minLength: 1, maxLength: 256, pattern: "^[^\\u0000-\\u001f\\u007f]*$" });
+export const OrganizationName = Type.String({ minLength: 1, maxLength: 256, pattern: "^[^\\u0000-\\u001f\\u007f]*$" });
 
 /** Neon's document knows five member roles; admin and member are the ones that Latchkey gives. */
 export const MemberRole = OneOf("admin", "member");

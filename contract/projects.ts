@@ -10,6 +10,9 @@ import { contract } from "./route.ts";
 const tag = "Projects";
 const Name = Type.String({ minLength: 1, maxLength: 256, pattern: "^[^\\u0000-\\u001f\\u007f]*$" });
 
+/** The region of a project that names none. A label: everything runs on this instance. */
+export const DEFAULT_REGION_ID = "local";
+
 /** Fields that Neon's project and its list item share. */
 const ProjectFields = {
   id: Type.String(),

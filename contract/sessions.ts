@@ -1,13 +1,12 @@
 import Type, { type Static } from "typebox";
-import { Body, Empty, Timestamp } from "./common.ts";
+import { Body, Empty, Timestamp, Uuid } from "./common.ts";
 import { contract } from "./route.ts";
 import { CurrentUser, Email } from "./users.ts";
 
 const tag = "Sessions";
-const SessionId = Type.String({ minLength: 1, maxLength: 64, pattern: "^[A-Za-z0-9-]+$" });
 
 export const Session = Type.Object({
-  id: SessionId,
+  id: Uuid,
   created_at: Timestamp,
   expires_at: Timestamp,
   address: Type.String(),
@@ -54,7 +53,7 @@ export const deleteSession = contract({
   path: "/sessions/{session_id}",
   tag,
   summary: "Sign one of your sessions out",
-  params: Type.Object({ session_id: SessionId }),
+  params: Type.Object({ session_id: Uuid }),
   status: 200,
   response: Empty,
 });

@@ -6,7 +6,13 @@ const tag = "Users";
 
 /** Better Auth's bounds; the upper one keeps a hash from being made expensive by its input. */
 export const Password = Type.String({ minLength: 8, maxLength: 128 });
-export const Email = Type.String({ format: "email", minLength: 3, maxLength: 254 });
+/** What Better Auth takes for an e-mail at sign-in: another one could sign up and then never sign in. */
+export const Email = Type.String({
+  format: "email",
+  pattern: "^[A-Za-z0-9_'+-]+(\\.[A-Za-z0-9_'+-]+)*@([A-Za-z0-9][A-Za-z0-9-]*\\.)+[A-Za-z]{2,}$",
+  minLength: 3,
+  maxLength: 254,
+});
 export const PersonName = Type.String({ minLength: 1, maxLength: 256, pattern: "^[^\\u0000-\\u001f\\u007f]*$" });
 
 const AuthAccount = Type.Object({
@@ -17,7 +23,7 @@ const AuthAccount = Type.Object({
   image: Type.String(),
 });
 
-/** Neon's shape of the person who calls; limits of -1 mean that this instance sets none. */
+/** Neon's shape of the person who calls; limits of -1 mean that this instance sets none (for autoscaling, 0). */
 export const CurrentUser = Type.Object({
   id: Uuid,
   email: Type.String(),

@@ -29,7 +29,13 @@ export interface Events {
   "operation.finished": { operation_id: string; action: string; project_id: string; duration_ms: number };
   "operation.retried": { operation_id: string; action: string; project_id: string; failures: number; error: string };
   "operation.failed": { operation_id: string; action: string; project_id: string; failures: number; error: string };
-  "compute.died": { endpoint_id: string };
+  "compute.died": { endpoint_id: string; reason: string };
+  "compute.restarted": { endpoint_id: string; duration_ms: number };
+  "compute.restart_failed": { endpoint_id: string; failures: number; error: string };
+  "endpoint.port_changed": { endpoint_id: string; port: number };
+  "branch.removed": { branch_id: string; project_id: string };
+  "branch.removal_failed": { branch_id: string; project_id: string; failures: number; error: string };
+  "compute.removed_orphan": { endpoint_id: string };
   "storage.removed_orphan": { branch_id: string };
   "mail.sent": { template: string };
   "mail.failed": { template: string; error: string };
@@ -48,6 +54,10 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "operation.retried": "warn",
   "operation.failed": "error",
   "compute.died": "warn",
+  "compute.restart_failed": "error",
+  "compute.removed_orphan": "warn",
+  "storage.removed_orphan": "warn",
+  "branch.removal_failed": "error",
   "mail.failed": "error",
   "database.error": "error",
   "postgres.event": "debug",

@@ -53,6 +53,23 @@ export class AnswerWithCookies<Body> {
   }
 }
 
+/**
+ * An answer that is finished once the change has been committed, for what must not happen under a
+ * transaction or before it is certain: sending mail. `finish` cannot undo the change, and must not throw.
+ */
+export class AnswerAfterCommit<Body> {
+  readonly body: Body;
+  readonly finish: () => Promise<Body>;
+
+  /** `body` is what the audit row is told of; `finish` gives the answer that is sent. */
+  constructor(body: Body, finish: () => Promise<Body>) {
+    this.body = body;
+    this.finish = finish;
+  }
+}
+
+type Answer<Body> = Body | AnswerWithCookies<Body> | AnswerAfterCommit<Body>;
+
 type Audited<R extends RouteContract> = R["method"] extends "GET"
   ? unknown
   : { readonly audit: (input: Input<R>, result: ResponseOf<R>) => AuditSubject };
@@ -61,7 +78,7 @@ type Audited<R extends RouteContract> = R["method"] extends "GET"
 export type RouteOptions<R extends RouteContract, On extends keyof AccessKinds> = {
   readonly requires: Requires<R, On>;
   /** The rules; they never see a request or a response. A change runs in one transaction, audit row included. */
-  readonly run: (access: AccessKinds[On], input: Input<R>) => Promise<ResponseOf<R> | AnswerWithCookies<ResponseOf<R>>>;
+  readonly run: (access: AccessKinds[On], input: Input<R>) => Promise<Answer<ResponseOf<R>>>;
 } & Audited<R>;
 
 /** A route with its types forgotten, as the pipeline handles all of them alike. */

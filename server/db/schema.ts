@@ -45,7 +45,7 @@ export interface UserTable {
   email: string;
   email_verified: boolean;
   image: string | null;
-  instance_admin: boolean;
+  instance_admin: Generated<boolean>;
   created_at: Generated<string>;
   updated_at: Generated<string>;
 }
@@ -138,6 +138,8 @@ export interface ProjectTable {
 export interface BranchTable {
   id: string;
   project_id: string;
+  /** The node whose disk holds the branch: only its jobs work on it. */
+  node_id: string;
   name: string;
   is_default: boolean;
   current_state: "init" | "ready";

@@ -6,7 +6,7 @@ import type { Action } from "../access/policy.ts";
 import type { Origin, Principal } from "../access/principal.ts";
 import type { Db, Tx } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
-import { AnswerWithCookies, type AuditSubject, type Route } from "../route.ts";
+import { AnswerAfterCommit, AnswerWithCookies, type AuditSubject, type Route } from "../route.ts";
 import { checkSameOrigin } from "./same-origin.ts";
 import { type Checks, compileChecks } from "./validate.ts";
 
@@ -55,7 +55,8 @@ export function serveRoute(route: Route, deps: PipelineDeps) {
     const result = changes ? await deps.db.transaction().execute(work) : await work(deps.db);
     if (changes) deps.afterChange();
 
-    const { body, cookies } = result instanceof AnswerWithCookies ? result : { body: result, cookies: [] };
+    const cookies = result instanceof AnswerWithCookies ? result.cookies : [];
+    const body = result instanceof AnswerAfterCommit ? await result.finish() : bodyOf(result);
     if (cookies.length > 0) reply.header("set-cookie", [...cookies]);
     reply.header("cache-control", route.contract.secret ? "no-store" : "private, no-cache");
     return reply.code(route.contract.status).send(body);
@@ -86,9 +87,13 @@ async function runRoute(route: Route, checks: Checks, request: FastifyRequest, t
   const result = await run(access, input);
   if (route.audit) {
     const audit = route.audit as (input: object, result: unknown) => AuditSubject;
-    await deps.recordAudit(access, action, audit(input, result instanceof AnswerWithCookies ? result.body : result));
+    await deps.recordAudit(access, action, audit(input, bodyOf(result)));
   }
   return result;
+}
+
+function bodyOf(result: unknown): unknown {
+  return result instanceof AnswerWithCookies || result instanceof AnswerAfterCommit ? result.body : result;
 }
 
 function demandOf(

@@ -24,7 +24,7 @@ const STATEMENTS = [
     email text not null check (email = lower(email)),
     email_verified boolean not null,
     image text,
-    instance_admin boolean not null,
+    instance_admin boolean not null default false,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     unique (email)
@@ -113,6 +113,7 @@ const STATEMENTS = [
   `create table branches (
     id text primary key,
     project_id text not null references projects on delete cascade,
+    node_id text not null,
     name text not null,
     is_default boolean not null,
     current_state text not null check (current_state in ('init', 'ready')),

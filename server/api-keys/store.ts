@@ -1,0 +1,144 @@
+import type { CreatedKey, ListedKey, RevokedKey } from "@latchkey/contract/api-keys.ts";
+import { sql } from "kysely";
+import type { OrganizationAccess, PersonAccess } from "../access/handles.ts";
+import { orConflict, type Tx } from "../db/pool.ts";
+import type { ApiKeyKind } from "../db/schema.ts";
+import { ApiError } from "../errors.ts";
+import { newToken } from "../keys/token.ts";
+
+/**
+ * The resource API keys: creating, listing and revoking all three kinds. The token's format and its
+ * verification are `keys/`; who may do what is `access/policy.ts`.
+ */
+
+const NAME_TAKEN = "choose another unique name for api key";
+const KEY_COLUMNS = [
+  "id",
+  "name",
+  "created_at",
+  "created_by",
+  "last_used_at",
+  "last_used_from_addr",
+  "project_id",
+] as const;
+
+interface Owner {
+  readonly kind: ApiKeyKind;
+  readonly user_id?: string;
+  readonly org_id?: string;
+  readonly project_id?: string;
+}
+
+/** The one place where a key is made. The answer holds the token; nothing else ever does. */
+async function insertKey(tx: Tx, owner: Owner, name: string, created_by: string): Promise<CreatedKey> {
+  const { token, digest, hint } = newToken(owner.kind);
+  const constraint = owner.user_id === undefined ? "api_keys_live_org_name" : "api_keys_live_user_name";
+  const row = await orConflict(
+    tx
+      .insertInto("api_keys")
+      .values({ ...owner, name, token_digest: digest, hint, created_by })
+      .returning(["id", "name", "created_at", "created_by"])
+      .executeTakeFirstOrThrow(),
+    constraint,
+    NAME_TAKEN,
+  );
+  // Neon's CLI takes a `project_id` of null for a key scoped to nothing, and revokes it: absent, not null.
+  return { ...row, key: token.reveal(), ...(owner.project_id === undefined ? {} : { project_id: owner.project_id }) };
+}
+
+export async function insertPersonalKey(access: PersonAccess, name: string): Promise<CreatedKey> {
+  return await insertKey(access.tx, { kind: "user", user_id: access.user_id }, name, access.user_id);
+}
+
+/** A personal key made on the server's own machine, where the operating system has authorized the caller. */
+export async function insertPersonalKeyForSetup(tx: Tx, user_id: string, name: string): Promise<CreatedKey> {
+  return await insertKey(tx, { kind: "user", user_id }, name, user_id);
+}
+
+/** Policy lets only persons get here, so there is always somebody who made the key. */
+export async function insertOrganizationKey(access: OrganizationAccess, name: string, project_id?: string) {
+  const { principal, tx, org_id } = access;
+  if (principal.kind !== "person") throw new ApiError("forbidden");
+  if (project_id === undefined) return await insertKey(tx, { kind: "org", org_id }, name, principal.user_id);
+  const project = await tx
+    .selectFrom("projects")
+    .select("id")
+    .where("id", "=", project_id)
+    .where("org_id", "=", org_id)
+    .where("deleted_at", "is", null)
+    // The project must not be deleted or moved between this look and the key.
+    .forKeyShare()
+    .executeTakeFirst();
+  if (!project) throw new ApiError("not_found", "project not found in this organization");
+  return await insertKey(tx, { kind: "proj", org_id, project_id }, name, principal.user_id);
+}
+
+type OwnerColumn = { readonly user_id: string } | { readonly org_id: string };
+
+function ownerColumn(owner: OwnerColumn) {
+  return "user_id" in owner ? (["user_id", owner.user_id] as const) : (["org_id", owner.org_id] as const);
+}
+
+/** Newest first. Keys of deleted projects are dead and left out, though their rows may still be there. */
+async function listKeys(tx: Tx, owner: OwnerColumn): Promise<ListedKey[]> {
+  const [column, value] = ownerColumn(owner);
+  const rows = await tx
+    .selectFrom("api_keys as k")
+    .innerJoin("users as u", "u.id", "k.created_by")
+    .leftJoin("projects as p", "p.id", "k.project_id")
+    .select([
+      "k.id",
+      "k.name",
+      "k.created_at",
+      "k.last_used_at",
+      "k.last_used_from_addr",
+      "k.last_used_user_agent",
+      "k.hint",
+      "k.project_id",
+      "u.id as creator_id",
+      "u.name as creator_name",
+      "u.image as creator_image",
+    ])
+    .where(`k.${column}`, "=", value)
+    .where("k.revoked_at", "is", null)
+    .where("p.deleted_at", "is", null)
+    .orderBy("k.id", "desc")
+    .execute();
+  return rows.map(({ creator_id, creator_name, creator_image, project_id, ...key }) => ({
+    ...key,
+    created_by: { id: creator_id, name: creator_name, image: creator_image ?? "" },
+    ...(project_id === null ? {} : { project_id }),
+  }));
+}
+
+export async function listPersonalKeys(access: PersonAccess): Promise<ListedKey[]> {
+  return await listKeys(access.tx, { user_id: access.user_id });
+}
+
+export async function listOrganizationKeys(access: OrganizationAccess): Promise<ListedKey[]> {
+  return await listKeys(access.tx, { org_id: access.org_id });
+}
+
+/** Marks a live key revoked; the row stays. A second revoke finds nothing: 404, as at Neon. */
+async function revokeKey(tx: Tx, owner: OwnerColumn, id: number): Promise<RevokedKey> {
+  const [column, value] = ownerColumn(owner);
+  const row = await tx
+    .updateTable("api_keys")
+    .set({ revoked_at: sql`now()` })
+    .where("id", "=", id)
+    .where(column, "=", value)
+    .where("revoked_at", "is", null)
+    .returning(KEY_COLUMNS)
+    .executeTakeFirst();
+  if (!row) throw new ApiError("not_found", "API key not found");
+  const { project_id, ...key } = row;
+  return { ...key, revoked: true, ...(project_id === null ? {} : { project_id }) };
+}
+
+export async function revokePersonalKey(access: PersonAccess, id: number): Promise<RevokedKey> {
+  return await revokeKey(access.tx, { user_id: access.user_id }, id);
+}
+
+export async function revokeOrganizationKey(access: OrganizationAccess, id: number): Promise<RevokedKey> {
+  return await revokeKey(access.tx, { org_id: access.org_id }, id);
+}

@@ -1,0 +1,217 @@
+/**
+ * What the control plane asks of the machinery underneath. This folder owns the two driver interfaces, the
+ * conformance suite that every driver passes, and the drivers; it does not own intent. The control plane
+ * keeps the desired state and a reconciler calls drivers until the world agrees with it.
+ *
+ * Storage and compute are two questions. A branch's data outlives its computes and may one day live
+ * elsewhere, so the two interfaces share nothing but ids.
+ *
+ * Rules for every driver:
+ * - every call is idempotent by id: repeating one that succeeded, or was cut off half-way, is safe;
+ * - calls for one id may overlap and are put in order by the driver; calls for different ids run in parallel;
+ * - what a driver can do is data (`capabilities()`), never a method that throws "not supported";
+ * - no path of a file is handed out; an address is all that a caller learns about where a compute is;
+ * - a secret passed in never appears in an error, a log line or a process's arguments.
+ *
+ * Still to come, and not stubbed: `StorageDriver.branch(branch_id, from, at?)` and `resolve(branch_id, time)`.
+ * `capabilities().branching` already says whether a driver has them.
+ */
+
+/** Why a driver refused or failed; callers decide by this code and never by the message. */
+export type DriverErrorCode =
+  /** Another program listens on the port: allocate another one and call again. */
+  | "port_taken"
+  /** No storage under this branch id. */
+  | "branch_missing"
+  /** Another compute runs on the branch: one read-write compute per branch. */
+  | "branch_in_use"
+  /** The call needs a running compute that this driver instance has ensured. */
+  | "not_running"
+  /** No binaries for this PostgreSQL version, or the branch exists with another one. */
+  | "version_unavailable"
+  /** A setting that callers may not choose, or whose value Postgres refuses. */
+  | "setting_refused"
+  /** A role or database name that is reserved or that Postgres cannot hold. */
+  | "name_refused"
+  /** An id that is not of the form that drivers take. */
+  | "id_refused"
+  /** The password given is not the compute's. */
+  | "password_refused"
+  /** The compute did not come up; the detail is in the driver's log. */
+  | "start_failed"
+  /** The driver is shut down, or is shutting down. */
+  | "shut_down";
+
+/** The one error of drivers that callers handle; anything else that a driver throws is a defect or a broken machine. */
+export class DriverError extends Error {
+  readonly code: DriverErrorCode;
+
+  constructor(code: DriverErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DriverError";
+    this.code = code;
+  }
+}
+
+export interface StorageCapabilities {
+  /** Name of the driver, for people. */
+  readonly driver: string;
+  /** Major versions that `createRoot` takes, the preferred one first. */
+  readonly pg_versions: readonly number[];
+  /** How branches are made from branches: not at all, sharing blocks, or copying every byte. */
+  readonly branching: "none" | "shared" | "copied";
+  /** Whether a past moment of a branch can be read. */
+  readonly point_in_time: boolean;
+}
+
+export interface StorageStat {
+  readonly pg_version: number;
+  /** Bytes that the branch's files hold, write-ahead log left out. */
+  readonly logical_bytes: number;
+  /** Bytes of disk that the files occupy, write-ahead log included; blocks shared with other branches are counted. */
+  readonly physical_bytes: number;
+}
+
+export interface StorageDriver {
+  capabilities(): StorageCapabilities;
+  /**
+   * Makes an empty branch that has no parent. Does nothing when the branch exists with the same version.
+   * When it returns, the branch survives a loss of power.
+   */
+  createRoot(branch_id: string, options: { readonly pg_version: number }): Promise<void>;
+  /** Reads sizes from the disk: it walks every file, so ask at the pace of billing and not of requests. */
+  stat(branch_id: string): Promise<StorageStat>;
+  /** The ids of all branches that exist here, wanted or not, so that a reconciler can remove orphans. */
+  list(): Promise<string[]>;
+  /** Deletes a branch for good. Throws `branch_in_use` while a compute runs on it; no branch is no error. */
+  remove(branch_id: string): Promise<void>;
+}
+
+export interface ComputeCapabilities {
+  readonly driver: string;
+  /** Names that `ComputeSpec.settings` may carry; every other name is refused with `setting_refused`. */
+  readonly settings: readonly string[];
+  /** Whether an address has a unix socket directory, which the gateway prefers. */
+  readonly unix_socket: boolean;
+  /** Whether TLS and SCRAM channel binding (`SCRAM-SHA-256-PLUS`) are offered on TCP. */
+  readonly tls: boolean;
+  /** How many read-write computes may run on one branch at a time. */
+  readonly computes_per_branch: 1;
+}
+
+/** What a compute must be; two specs that are equal make `ensureRunning` leave a running compute alone. */
+export interface ComputeSpec {
+  readonly branch_id: string;
+  /** IP address to listen on; 127.0.0.1 when absent. */
+  readonly host?: string;
+  /** TCP port, allocated by the caller. */
+  readonly port: number;
+  readonly max_connections: number;
+  /** Only names in `capabilities().settings`. Changing one restarts the compute, as it does at Neon. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** `allowed`: plain TCP connections are served too, as `sslmode=disable` clients need. Absent: `allowed`. */
+  readonly tls?: "allowed" | "required";
+  /**
+   * Password of `latchkey_admin`, the superuser that is never given out: 16 characters of ASCII or more,
+   * random. The caller keeps it encrypted; the first start of a branch sets it, later starts must repeat it.
+   */
+  readonly admin_password: string;
+}
+
+export interface ComputeAddress {
+  readonly host: string;
+  /** TCP port, and also the number in the unix socket's name. */
+  readonly port: number;
+  /** Directory of the unix socket: an address that `pg` takes as `host`, not a place to look into. */
+  readonly socket_directory: string;
+}
+
+export interface ComputeStatus {
+  readonly endpoint_id: string;
+  readonly branch_id: string;
+  readonly state: "running" | "stopped";
+  /** Present while running. */
+  readonly address?: ComputeAddress;
+  /** Present while running, where computes are processes; for people and tests. */
+  readonly pid?: number;
+}
+
+export interface RoleSpec {
+  /** Any text of 1 to 63 bytes without NUL; reserved names are refused with `name_refused`. */
+  readonly name: string;
+  /** SCRAM-SHA-256 verifier as `scramVerifier()` makes it; a plain password is refused. Absent: no password. */
+  readonly verifier?: string;
+  readonly login: boolean;
+}
+
+export interface DatabaseSpec {
+  readonly name: string;
+  /** Must be in `roles` of the same spec, or exist already. */
+  readonly owner: string;
+}
+
+/**
+ * What must be inside a compute. Roles and databases that are not named are left alone: people make their
+ * own with SQL, so nothing is ever dropped by omission, only by being listed as absent.
+ */
+export interface ContentSpec {
+  readonly roles: readonly RoleSpec[];
+  readonly databases: readonly DatabaseSpec[];
+  readonly absent?: {
+    /** Their sessions end; what they own goes to the owner of the database it lies in. */
+    readonly roles?: readonly string[];
+    /** Dropped with their sessions. */
+    readonly databases?: readonly string[];
+  };
+}
+
+export interface AdminQuery {
+  /** The maintenance database when absent. Code of strangers lives in every other one. */
+  readonly database?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+export interface ComputeDied {
+  readonly endpoint_id: string;
+  readonly branch_id: string;
+  /** For people: exit code or signal, where known. */
+  readonly reason: string;
+}
+
+export interface ComputeDriver {
+  capabilities(): ComputeCapabilities;
+  /**
+   * Makes the compute run as the spec says and returns when it takes connections. A compute that runs
+   * already, even one left behind by a killed server, is kept when it matches the spec and restarted when not.
+   */
+  ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress>;
+  /**
+   * Stops the compute and keeps its data. `fast` ends sessions and writes a checkpoint, so that the next
+   * start is quick; `immediate` does not wait for that and the next start recovers. Not running is no error.
+   */
+  suspend(endpoint_id: string, mode: "fast" | "immediate"): Promise<void>;
+  /** Makes roles and databases as the spec says, in the order roles, databases, absent. Needs `ensureRunning` first. */
+  apply(endpoint_id: string, content: ContentSpec): Promise<void>;
+  /** What is known about one compute, or undefined when there is none under this id. Reads the machine, not memory. */
+  status(endpoint_id: string): Promise<ComputeStatus | undefined>;
+  /** Every compute that exists here, wanted or not, so that a reconciler can remove orphans. */
+  list(): Promise<ComputeStatus[]>;
+  /** Calls back when a compute ends without having been asked to. Returns the way to stop watching. */
+  watch(callback: (died: ComputeDied) => void): () => void;
+  /** Stops the compute and forgets it; the branch stays. No compute is no error. */
+  remove(endpoint_id: string): Promise<void>;
+  /**
+   * Runs one statement as superuser for the control plane (availability, sizes) and returns its rows.
+   * Needs `ensureRunning` first. Never pass text that came from outside: use `values`.
+   */
+  query(endpoint_id: string, query: AdminQuery): Promise<Record<string, unknown>[]>;
+  /** Stops every compute cleanly, in parallel, and leaves nothing running. Calls made afterwards are refused. */
+  shutdown(): Promise<void>;
+}
+
+/** A storage driver and a compute driver that can work on each other's branches. */
+export interface Drivers {
+  readonly storage: StorageDriver;
+  readonly compute: ComputeDriver;
+}

@@ -1,0 +1,293 @@
+import { EventEmitter } from "node:events";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Account } from "../../../postgres/account.ts";
+import type { Binaries } from "../../../postgres/binaries.ts";
+import { adoptCluster, type Cluster, type ClusterConfig, hasConfig, startCluster } from "../../../postgres/cluster.ts";
+import { findPostmaster, type Postmaster, readVersion, SUPERUSER } from "../../../postgres/data-directory.ts";
+import { PostgresError } from "../../../postgres/errors.ts";
+import type { EventLog } from "../../../postgres/events.ts";
+import { makePassage, writePrivate } from "../../../postgres/files.ts";
+import type { RunningCluster } from "../../../postgres/running-cluster.ts";
+import { scramVerifier } from "../../../postgres/scram.ts";
+import { socketDirectoryFor } from "../../../postgres/socket-directory.ts";
+import {
+  type AdminQuery,
+  type ComputeAddress,
+  type ComputeCapabilities,
+  type ComputeDied,
+  type ComputeDriver,
+  type ComputeSpec,
+  type ComputeStatus,
+  type ContentSpec,
+  DriverError,
+} from "../../driver.ts";
+import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
+import type { CertificateFiles } from "./certificate.ts";
+import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
+import { applyContent } from "./content.ts";
+import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";
+import type { Turns } from "./turns.ts";
+
+export interface LocalComputeOptions {
+  readonly layout: Layout;
+  readonly binaries: Binaries;
+  readonly account: Account;
+  readonly tls: CertificateFiles;
+  readonly turns: Turns;
+  readonly log: EventLog;
+  /** Called at the end of a shutdown. */
+  readonly release: () => Promise<void>;
+}
+
+/** Which branch a compute was last started on, kept on disk for the server that comes after us. */
+interface Assignment {
+  readonly branch_id: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Running {
+  readonly cluster: RunningCluster;
+  readonly spec: ComputeSpec;
+}
+
+/** Computes as PostgreSQL processes that outlive this one. */
+export class LocalCompute implements ComputeDriver {
+  readonly #options: LocalComputeOptions;
+  /** What this instance has ensured; the truth about what runs is on the machine. */
+  readonly #running = new Map<string, Running>();
+  readonly #events = new EventEmitter<{ died: [ComputeDied] }>();
+  #shutdown: Promise<void> | undefined;
+
+  constructor(options: LocalComputeOptions) {
+    this.#options = options;
+    this.#events.setMaxListeners(0);
+  }
+
+  capabilities(): ComputeCapabilities {
+    return { driver: "local", settings: ALLOWED_SETTINGS, unix_socket: true, tls: true, computes_per_branch: 1 };
+  }
+
+  async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress> {
+    const { binaries, tls } = this.#options;
+    const config = clusterConfig(endpoint_id, spec, { major: binaries.major, tls });
+    return this.#inTurn(endpoint_id, async () => {
+      const assigned = await this.#readAssignment(endpoint_id);
+      if (assigned !== undefined && assigned.branch_id !== spec.branch_id) await this.#stop(endpoint_id, "fast");
+      return this.#options.turns.take(`branch ${spec.branch_id}`, () => this.#ensure(endpoint_id, spec, config));
+    });
+  }
+
+  suspend(endpoint_id: string, mode: "fast" | "immediate"): Promise<void> {
+    return this.#inTurn(endpoint_id, () => this.#stop(endpoint_id, mode));
+  }
+
+  apply(endpoint_id: string, content: ContentSpec): Promise<void> {
+    return this.#inTurn(endpoint_id, () => applyContent(this.#adminAddress(endpoint_id), content));
+  }
+
+  async status(endpoint_id: string): Promise<ComputeStatus | undefined> {
+    const assigned = await this.#readAssignment(endpoint_id);
+    if (assigned === undefined) return undefined;
+    const { branch_id, host, port } = assigned;
+    const postmaster = this.#postmasterOf(endpoint_id, branch_id);
+    if (postmaster === undefined) return { endpoint_id, branch_id, state: "stopped" };
+    const address = { host, port, socket_directory: postmaster.socketDirectory };
+    return { endpoint_id, branch_id, state: "running", address, pid: postmaster.pid };
+  }
+
+  async list(): Promise<ComputeStatus[]> {
+    const ids = await readdir(this.#options.layout.computes);
+    const found = await Promise.all(ids.map((id) => this.status(id)));
+    return found.filter((status) => status !== undefined);
+  }
+
+  watch(callback: (died: ComputeDied) => void): () => void {
+    this.#events.on("died", callback);
+    return () => this.#events.off("died", callback);
+  }
+
+  remove(endpoint_id: string): Promise<void> {
+    return this.#inTurn(endpoint_id, async () => {
+      await this.#stop(endpoint_id, "fast");
+      await rm(this.#folder(endpoint_id), { recursive: true, force: true });
+    });
+  }
+
+  async query(endpoint_id: string, query: AdminQuery): Promise<Record<string, unknown>[]> {
+    const { database = MAINTENANCE_DATABASE, text, values = [] } = query;
+    return asAdmin(this.#adminAddress(endpoint_id), database, async (session) => {
+      const { rows } = await session.query<Record<string, unknown>>(text, [...values]);
+      return rows;
+    });
+  }
+
+  shutdown(): Promise<void> {
+    this.#shutdown ??= (async () => {
+      await this.#options.turns.settled();
+      // Those that this instance never ensured, too: a killed server may have left them.
+      const ids = await readdir(this.#options.layout.computes);
+      const work = (id: string) => this.#options.turns.take(`endpoint ${id}`, () => this.#stop(id, "fast"));
+      const outcomes = await Promise.allSettled(ids.map(work));
+      await this.#options.release();
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    })();
+    return this.#shutdown;
+  }
+
+  #inTurn<T>(endpoint_id: string, work: () => Promise<T>): Promise<T> {
+    return this.#options.turns.take(`endpoint ${endpoint_id}`, async () => {
+      if (this.#shutdown !== undefined) throw new DriverError("shut_down", "the driver is shut down");
+      try {
+        return await work();
+      } catch (error) {
+        throw translate(error);
+      }
+    });
+  }
+
+  async #ensure(endpoint_id: string, spec: ComputeSpec, config: ClusterConfig): Promise<ComputeAddress> {
+    const { layout, binaries, log } = this.#options;
+    const branch = folderOf(layout.branches, spec.branch_id);
+    const version = await readVersion(dataOf(branch));
+    if (version === undefined) throw new DriverError("branch_missing", "there is no such branch");
+    if (version !== binaries.major) {
+      throw new DriverError("version_unavailable", `PostgreSQL ${version} is not installed here`);
+    }
+    const cluster = this.#clusterOf(endpoint_id, spec.branch_id);
+    const found = findPostmaster(cluster.directory);
+    if (found !== undefined && found.socketDirectory !== cluster.socketDirectory) {
+      throw new DriverError("branch_in_use", "another compute runs on the branch");
+    }
+    await makePassage(this.#folder(endpoint_id), this.#options.account);
+    const { branch_id, host = "127.0.0.1", port } = spec;
+    let running = await this.#keep(endpoint_id, cluster, config);
+    if (running === undefined) {
+      // Before the start: a compute that runs must be found by its id, whenever we are killed. It need not
+      // survive a loss of power, which computes do not survive either.
+      await this.#writeAssignment(endpoint_id, { branch_id, host, port });
+      running = await startCluster(cluster, config);
+      this.#supervise(endpoint_id, branch_id, running);
+    }
+    this.#running.set(endpoint_id, { cluster: running, spec });
+    await this.#setFirstPassword(branch, endpoint_id);
+    log.info("compute.running", { endpoint_id, branch_id, pid: running.pid, port });
+    return { host, port, socket_directory: running.socketDirectory };
+  }
+
+  /** The server that runs already, unless it is not what is wanted now; then it is stopped. */
+  async #keep(endpoint_id: string, cluster: Cluster, config: ClusterConfig): Promise<RunningCluster | undefined> {
+    const known = this.#running.get(endpoint_id)?.cluster;
+    const running = known?.ended === false ? known : await adoptCluster(cluster);
+    if (running === undefined) return undefined;
+    if (await hasConfig(cluster, config)) {
+      const assigned = await this.#readAssignment(endpoint_id);
+      if (running !== known && assigned !== undefined) this.#supervise(endpoint_id, assigned.branch_id, running);
+      return running;
+    }
+    await running.stop("fast");
+    return undefined;
+  }
+
+  /**
+   * Replaces the template's admin password by the compute's own. Until then the superuser can be reached with
+   * a password that every new branch shares, which is known to nobody but this process, and only through the
+   * unix socket.
+   */
+  async #setFirstPassword(branch: string, endpoint_id: string): Promise<void> {
+    const file = firstPasswordOf(branch);
+    const first = await readFile(file, "utf8").catch(() => undefined);
+    if (first === undefined) return;
+    const own = this.#adminAddress(endpoint_id);
+    const verifier = await scramVerifier(own.password);
+    const set = { ...own, password: first };
+    try {
+      await asAdmin(set, MAINTENANCE_DATABASE, (session) =>
+        session.query(`ALTER ROLE ${SUPERUSER} PASSWORD '${verifier}'`),
+      );
+    } catch (error) {
+      // Set before, and the file was not yet deleted when we or the machine stopped; or this tells that it is neither.
+      if (!(error instanceof DriverError && error.code === "password_refused")) throw error;
+      await asAdmin(own, MAINTENANCE_DATABASE, (session) => session.query("SELECT"));
+    }
+    await rm(file);
+  }
+
+  #supervise(endpoint_id: string, branch_id: string, cluster: RunningCluster): void {
+    void cluster.end.then(({ asked, reason }) => {
+      if (this.#running.get(endpoint_id)?.cluster === cluster) this.#running.delete(endpoint_id);
+      if (asked) return;
+      this.#options.log.warn("compute.died", { endpoint_id, branch_id, reason });
+      this.#events.emit("died", { endpoint_id, branch_id, reason });
+    });
+  }
+
+  async #stop(endpoint_id: string, mode: "fast" | "immediate"): Promise<void> {
+    const known = this.#running.get(endpoint_id)?.cluster;
+    const assigned = known === undefined ? await this.#readAssignment(endpoint_id) : undefined;
+    const cluster =
+      assigned !== undefined && this.#postmasterOf(endpoint_id, assigned.branch_id) !== undefined
+        ? await adoptCluster(this.#clusterOf(endpoint_id, assigned.branch_id))
+        : known;
+    await cluster?.stop(mode);
+    this.#running.delete(endpoint_id);
+  }
+
+  #adminAddress(endpoint_id: string): AdminAddress {
+    const running = this.#running.get(endpoint_id);
+    if (running === undefined || running.cluster.ended) {
+      throw new DriverError("not_running", "the compute is not running");
+    }
+    const { cluster, spec } = running;
+    return { socket_directory: cluster.socketDirectory, port: cluster.port, password: spec.admin_password };
+  }
+
+  /** The server of this compute. One on the same branch with another socket is another compute's. */
+  #postmasterOf(endpoint_id: string, branch_id: string): Postmaster | undefined {
+    const { directory, socketDirectory } = this.#clusterOf(endpoint_id, branch_id);
+    const found = findPostmaster(directory);
+    return found?.socketDirectory === socketDirectory ? found : undefined;
+  }
+
+  #clusterOf(endpoint_id: string, branch_id: string): Cluster {
+    const { layout, binaries, account, log } = this.#options;
+    const folder = this.#folder(endpoint_id);
+    return {
+      directory: dataOf(folderOf(layout.branches, branch_id)),
+      logFile: join(folder, "postgres.log"),
+      socketDirectory: socketDirectoryFor(join(folder, "socket")),
+      binaries,
+      account,
+      log,
+    };
+  }
+
+  #folder(endpoint_id: string): string {
+    return folderOf(this.#options.layout.computes, endpoint_id);
+  }
+
+  async #readAssignment(endpoint_id: string): Promise<Assignment | undefined> {
+    const text = await readFile(join(this.#folder(endpoint_id), "compute.json"), "utf8").catch(() => undefined);
+    return text === undefined ? undefined : (JSON.parse(text) as Assignment);
+  }
+
+  async #writeAssignment(endpoint_id: string, assignment: Assignment): Promise<void> {
+    await writePrivate(join(this.#folder(endpoint_id), "compute.json"), JSON.stringify(assignment));
+  }
+}
+
+/** Maps what the room of processes throws to what drivers promise. */
+function translate(error: unknown): unknown {
+  if (!(error instanceof PostgresError)) return error;
+  switch (error.code) {
+    case "port_taken":
+    case "setting_refused":
+      return new DriverError(error.code, error.message, { cause: error });
+    case "start_failed":
+    case "start_timeout":
+      return new DriverError("start_failed", "the compute did not start", { cause: error });
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,63 @@
+import { rm } from "node:fs/promises";
+import type { Clock } from "../../../clock.ts";
+import type { Account } from "../../../postgres/account.ts";
+import type { Binaries } from "../../../postgres/binaries.ts";
+import { lockDirectory } from "../../../postgres/directory-lock.ts";
+import { type EventLog, silent } from "../../../postgres/events.ts";
+import { makePassage, prepareDataDir } from "../../../postgres/files.ts";
+import type { Drivers } from "../../driver.ts";
+import { ensureCertificate } from "./certificate.ts";
+import { LocalCompute } from "./compute.ts";
+import { layoutOf } from "./layout.ts";
+import { LocalStorage } from "./storage.ts";
+import { Template } from "./template.ts";
+import { Turns } from "./turns.ts";
+
+export interface LocalDriverOptions {
+  /** Absolute. The driver keeps to its folder `local/`. */
+  readonly dataDir: string;
+  readonly binaries: Binaries;
+  readonly account: Account;
+  readonly clock: Pick<Clock, "now_ms">;
+  readonly log?: EventLog;
+  /** Copies of the template kept ready for new branches, 40 MB each; 2 when absent, 0 keeps none. */
+  readonly spares?: number;
+}
+
+const SPARES = 2;
+
+/**
+ * Opens the local driver: data directories on this machine's disk and computes that are its processes.
+ * Takes about a second the first time, for the template. Computes that a killed server left running are
+ * listed at once and adopted by `ensureRunning`. Throws `PostgresError` with `in_use` while another server
+ * has the data directory open, and `unreachable_directory`.
+ */
+export async function openLocalDriver(options: LocalDriverOptions): Promise<Drivers> {
+  const { dataDir, binaries, account, clock, log = silent, spares = SPARES } = options;
+  const layout = layoutOf(dataDir);
+  await prepareDataDir(dataDir, account);
+  await makePassage(layout.root, account);
+  const unlock = await lockDirectory(layout.lock);
+  try {
+    await rm(layout.work, { recursive: true, force: true });
+    for (const directory of [layout.work, layout.templates, layout.spares, layout.branches, layout.computes]) {
+      await makePassage(directory, account);
+    }
+    const turns = new Turns();
+    const [tls, template] = await Promise.all([
+      ensureCertificate(layout.tls, account, clock),
+      Template.open({ layout, binaries, account, log, spares }),
+    ]);
+    const release = async () => {
+      await template.close();
+      await unlock();
+    };
+    return {
+      storage: new LocalStorage({ layout, template, pg_version: binaries.major, turns }),
+      compute: new LocalCompute({ layout, binaries, account, tls, turns, log, release }),
+    };
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}

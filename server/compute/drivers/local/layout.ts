@@ -1,0 +1,48 @@
+import { join } from "node:path";
+import { DriverError } from "../../driver.ts";
+
+/**
+ * The local driver: branches are data directories on this machine's disk, computes are PostgreSQL processes
+ * of ours. It owns `<dataDir>/local/` and nothing else. This file says what is where.
+ */
+export interface Layout {
+  readonly root: string;
+  readonly lock: string;
+  /** Work in progress; emptied when the driver opens. */
+  readonly work: string;
+  readonly templates: string;
+  readonly spares: string;
+  readonly branches: string;
+  readonly computes: string;
+  readonly tls: string;
+}
+
+export function layoutOf(dataDir: string): Layout {
+  const root = join(dataDir, "local");
+  const at = (name: string) => join(root, name);
+  return {
+    root,
+    lock: at("lock"),
+    work: at("work"),
+    templates: at("templates"),
+    spares: at("spares"),
+    branches: at("branches"),
+    computes: at("computes"),
+    tls: at("tls"),
+  };
+}
+
+/** The folder of a template, a spare copy of it, or a branch: the same in all three, so that they can be renamed. */
+export const dataOf = (folder: string) => join(folder, "data");
+
+/**
+ * The superuser password that a branch got from the template, until its first start sets its own. Readable
+ * by us and not by PostgreSQL's account.
+ */
+export const firstPasswordOf = (folder: string) => join(folder, "first-password");
+
+/** Joins an id to a folder. Ids become names of files, so "..", "/" and the like must not pass. */
+export function folderOf(parent: string, id: string): string {
+  if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(id)) throw new DriverError("id_refused", "an id is 1 to 63 of a-z 0-9 _ -");
+  return join(parent, id);
+}

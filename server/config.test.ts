@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { resolve } from "node:path";
+import { test } from "node:test";
+import { ConfigError, parseConfig, printConfig } from "./config.ts";
+
+test("an empty environment gives the documented defaults", () => {
+  const config = parseConfig({});
+  assert.equal(config.host, "127.0.0.1");
+  assert.equal(config.port, 4400);
+  assert.equal(config.data_dir, resolve("data"));
+  assert.equal(config.public_url, "http://127.0.0.1:4400");
+  assert.equal(config.database_url, undefined);
+  assert.equal(config.sign_up, "invitation");
+  assert.ok(Object.isFrozen(config));
+});
+
+test("an unknown LATCHKEY_ setting is refused with the nearest name", () => {
+  assert.throws(
+    () => parseConfig({ LATCHKEY_PROT: "1" }),
+    /LATCHKEY_PROT is not a setting; did you mean LATCHKEY_PORT\?/,
+  );
+  assert.throws(() => parseConfig({ LATCHKEY_DATADIR: "x" }), /did you mean LATCHKEY_DATA_DIR\?/);
+});
+
+test("every mistake is told at once, and no value is echoed", () => {
+  const environment = {
+    LATCHKEY_PORT: "http",
+    LATCHKEY_LOG_LEVEL: "loud",
+    LATCHKEY_PUBLIC_URL: "ftp://x",
+    DATABASE_URL: "mysql://u:hunter2@h/d",
+    LATCHKEY_SECRET_KEY: "hunter3",
+    LATCHKEY_METRICS_TOKEN: "hunter4",
+  };
+  assert.throws(
+    () => parseConfig(environment),
+    (error: unknown) => {
+      assert.ok(error instanceof ConfigError);
+      for (const name of Object.keys(environment)) assert.ok(error.message.includes(name), name);
+      assert.ok(!/hunter/.test(error.message));
+      return true;
+    },
+  );
+});
+
+test("--print-config shows every setting and no secret", () => {
+  const printed = printConfig(
+    parseConfig({
+      DATABASE_URL: "postgresql://u:hunter2@h/d",
+      LATCHKEY_SECRET_KEY: "a".repeat(43),
+      LATCHKEY_SMTP_URL: "smtp://u:hunter2@h",
+      LATCHKEY_METRICS_TOKEN: "hunter2hunter2hunter2",
+    }),
+  );
+  assert.ok(!/hunter2|aaaa/.test(printed));
+  assert.match(printed, /^LATCHKEY_PORT=4400 /m);
+  assert.match(printed, /^DATABASE_URL=\[redacted\] /m);
+});
+
+test("an IPv6 host makes a valid public URL", () => {
+  assert.equal(parseConfig({ LATCHKEY_HOST: "::1" }).public_url, "http://[::1]:4400");
+});

@@ -1,0 +1,77 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createRequire } from "node:module";
+import { isIPv4 } from "node:net";
+import { dirname, join } from "node:path";
+import fastifyStatic from "@fastify/static";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { ApiError } from "../errors.ts";
+import type { Metrics } from "../log.ts";
+
+/** What machines and newcomers ask of a server: is it alive, is it ready, what are its figures, what is its API. */
+export interface OpsDeps {
+  readonly metrics: Metrics;
+  readonly metrics_token: string | undefined;
+  readonly openapi: object;
+  /** Whether a request would be served now; false or a rejection makes `/readyz` answer 503. */
+  readonly isReady: () => Promise<boolean>;
+}
+
+export async function registerOps(app: FastifyInstance, deps: OpsDeps): Promise<void> {
+  app.get("/healthz", async () => ({ status: "ok" }));
+
+  app.get("/readyz", async () => {
+    const ready = await deps.isReady().catch((cause) => {
+      throw new ApiError("unavailable", "the database does not answer", { cause });
+    });
+    if (!ready) throw new ApiError("unavailable", "starting or stopping");
+    return { status: "ready" };
+  });
+
+  app.get("/metrics", async (request, reply) => {
+    if (!mayReadMetrics(request, deps.metrics_token)) {
+      throw new ApiError(
+        "unauthenticated",
+        "metrics are for this machine, or with LATCHKEY_METRICS_TOKEN as bearer token",
+      );
+    }
+    return reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics());
+  });
+
+  app.get("/openapi.json", async () => deps.openapi);
+
+  await app.register(async (docs) => {
+    const assets = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
+    await docs.register(fastifyStatic, {
+      root: assets,
+      prefix: "/docs/assets/",
+      index: false,
+      allowedPath: (path) => /\/(swagger-ui-bundle\.js|swagger-ui\.css|favicon-32x32\.png)$/.test(path),
+    });
+    await docs.register(fastifyStatic, {
+      root: join(import.meta.dirname, "docs"),
+      prefix: "/docs/",
+      decorateReply: false,
+    });
+    docs.get("/docs", async (_request, reply) => reply.redirect("/docs/"));
+  });
+}
+
+/**
+ * The socket's own address counts, never a forwarded one, and a request that came through a proxy is not
+ * from this machine even when the proxy is.
+ */
+function mayReadMetrics(request: FastifyRequest, token: string | undefined): boolean {
+  const given = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
+  if (token !== undefined && given !== undefined) return timingSafeEqual(digest(given), digest(token));
+  return isLoopback(request.socket.remoteAddress ?? "") && request.headers["x-forwarded-for"] === undefined;
+}
+
+/** Equal lengths for the comparison, whatever was given. */
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function isLoopback(address: string): boolean {
+  const plain = address.replace(/^::ffff:/, "");
+  return plain === "::1" || (isIPv4(plain) && plain.startsWith("127."));
+}

@@ -1,0 +1,68 @@
+import { DriverError } from "../compute/driver.ts";
+import { describeError } from "../log.ts";
+import { BackOff } from "./back-off.ts";
+import type { JobDeps } from "./deps.ts";
+import { forEachOf } from "./for-each.ts";
+import type { Job } from "./runner.ts";
+import { startCompute } from "./start-compute.ts";
+import * as store from "./store.ts";
+
+const EVERY_MS = 2_000;
+const AT_ONCE = 4;
+
+/**
+ * Keeps every compute running that should be: adopts those that a former process left behind, starts them
+ * again after a restart of the machine or the server, and when one dies.
+ */
+export function computesJob(deps: JobDeps): Job {
+  const { db, compute, node_id, log, clock } = deps;
+  const back_off = new BackOff(clock);
+  /** Computes that this process's driver has seen running as their rows say. */
+  const ensured = new Set<string>();
+
+  async function ensure(endpoint_id: string, was_running: boolean): Promise<void> {
+    // A deletion may have come first.
+    const wanted = await store.findWantedComputeForJob(db, node_id, endpoint_id);
+    if (!wanted) return;
+    const started = clock.monotonic_ms();
+    try {
+      await startCompute(deps, wanted);
+      ensured.add(endpoint_id);
+      if (was_running && wanted.current_state === "active") return;
+      await store.markEndpointStartedForJob(db, endpoint_id);
+      log.event("compute.restarted", { endpoint_id, duration_ms: clock.monotonic_ms() - started });
+    } catch (error) {
+      if (error instanceof DriverError && error.code === "shut_down") return;
+      const failures = back_off.failed(endpoint_id);
+      log.event("compute.restart_failed", { endpoint_id, failures, error: describeError(error) });
+      await store.markEndpointIdleForJob(db, endpoint_id);
+    }
+  }
+
+  return {
+    name: "computes",
+    every_ms: EVERY_MS,
+    listen: (poke) =>
+      compute.watch(({ endpoint_id, reason }) => {
+        log.event("compute.died", { endpoint_id, reason });
+        ensured.delete(endpoint_id);
+        back_off.failed(endpoint_id);
+        poke();
+      }),
+    async run(signal) {
+      const wanted = await store.listWantedComputesForJob(db, node_id);
+      const running = new Set<string>();
+      for (const { endpoint_id, state } of await compute.list()) if (state === "running") running.add(endpoint_id);
+      log.metrics.computes.set(running.size);
+
+      const ids = new Set(wanted.map(({ id }) => id));
+      back_off.retain(ids);
+      for (const id of ensured) if (!ids.has(id)) ensured.delete(id);
+
+      const missing = wanted.filter(({ id }) => !(ensured.has(id) && running.has(id)) && back_off.isDue(id));
+      await forEachOf(missing, AT_ONCE, async ({ id, branch_id }) => {
+        if (!signal.aborted) await deps.branches.run(branch_id, () => ensure(id, running.has(id)));
+      });
+    },
+  };
+}

@@ -1,0 +1,17 @@
+/** One piece of work at a time for each key, in the order of asking; within this process. */
+export class KeyedLock {
+  readonly #last = new Map<string, Promise<void>>();
+
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key);
+    const { promise: done, resolve: release } = Promise.withResolvers<void>();
+    this.#last.set(key, done);
+    await before;
+    try {
+      return await work();
+    } finally {
+      if (this.#last.get(key) === done) this.#last.delete(key);
+      release();
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { insertTestUser, openTestDatabase, type TestDatabase } from "../../test/harness/database.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { LastUsedRecorder } from "./last-used.ts";
+import { newToken } from "./token.ts";
+import { KeyVerifier } from "./verifier.ts";
+
+describe("verification against the database", () => {
+  let at: TestDatabase;
+  let user_id: string;
+  let verifier: KeyVerifier;
+
+  after(() => at.close());
+  before(async () => {
+    at = await openTestDatabase();
+    user_id = await insertTestUser(at.db);
+    verifier = new KeyVerifier(at.pool, at.log.metrics);
+  });
+
+  async function insertKey(name: string) {
+    const { token, digest, hint } = newToken("user");
+    const { id } = await at.db
+      .insertInto("api_keys")
+      .values({ kind: "user", user_id, name, token_digest: digest, hint, created_by: user_id })
+      .returning("id")
+      .executeTakeFirstOrThrow();
+    return { id, token };
+  }
+
+  const lookups = async () => (await at.log.metrics.key_lookups.get()).values[0]?.value ?? 0;
+
+  test("a live key is accepted, and refused by the first verification after its revocation", async () => {
+    const { id, token } = await insertKey("revoked soon");
+    assert.deepEqual(await verifier.verify(token.reveal()), {
+      key: { id, kind: "user", user_id, org_id: null, project_id: null },
+    });
+    await at.db.updateTable("api_keys").set({ revoked_at: new Date().toISOString() }).where("id", "=", id).execute();
+    assert.deepEqual(await verifier.verify(token.reveal()), { refused: "unknown_or_revoked" });
+  });
+
+  test("what cannot be a key costs no query; a well-formed unknown token costs one", async () => {
+    const before_ = await lookups();
+    const wrong = newToken("user").token.reveal();
+    const last = wrong.endsWith("0") ? "1" : "0";
+    for (const junk of ["", "x", "lk_user_", wrong.slice(0, -1) + last, newToken("at").token.reveal()]) {
+      assert.ok("refused" in (await verifier.verify(junk)), junk);
+    }
+    assert.equal(await lookups(), before_);
+    assert.deepEqual(await verifier.verify(wrong), { refused: "unknown_or_revoked" });
+    assert.equal(await lookups(), before_ + 1);
+  });
+
+  test("the first use of a key is written, and a thousand uses of many keys in one statement", async () => {
+    const keys = [];
+    for (let i = 0; i < 20; i++) keys.push(await insertKey(`used ${i}`));
+    const recorder = new LastUsedRecorder(at.pool, systemClock, at.log);
+    for (let round = 0; round < 50; round++) {
+      for (const { id } of keys) recorder.record(id, "192.0.2.1", "test agent");
+    }
+    await recorder.stop();
+    const rows = await at.db
+      .selectFrom("api_keys")
+      .select(["last_used_at", "last_used_from_addr", "last_used_user_agent"])
+      .where("name", "like", "used %")
+      .execute();
+    assert.equal(rows.length, 20);
+    for (const row of rows) {
+      assert.equal(row.last_used_from_addr, "192.0.2.1");
+      assert.equal(row.last_used_user_agent, "test agent");
+      assert.ok(Math.abs(Date.parse(row.last_used_at ?? "") - Date.now()) < 10_000);
+    }
+  });
+
+  test("a batch that arrives late does not turn the last use back", async () => {
+    const { id } = await insertKey("two nodes");
+    const at_time = (now_ms: number): Clock => ({ ...systemClock, now_ms: () => now_ms });
+    const late = new LastUsedRecorder(at.pool, at_time(1_000_000), at.log);
+    const recent = new LastUsedRecorder(at.pool, at_time(2_000_000), at.log);
+    late.record(id, "192.0.2.1", "late");
+    recent.record(id, "192.0.2.2", "recent");
+    await recent.stop();
+    await late.stop();
+    const row = await at.db
+      .selectFrom("api_keys")
+      .select(["last_used_at", "last_used_user_agent"])
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
+    assert.equal(row.last_used_user_agent, "recent");
+    assert.equal(Date.parse(row.last_used_at ?? ""), 2_000_000);
+  });
+});

@@ -1,0 +1,244 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Authenticator } from "./access/authenticate.ts";
+import { apiKeyRoutes } from "./api-keys/routes.ts";
+import { insertAuditEvent } from "./audit/store.ts";
+import { branchRoutes } from "./branches/routes.ts";
+import { systemClock as clock } from "./clock.ts";
+import { openLocalDriver } from "./compute/drivers/local/driver.ts";
+import { type Config, ConfigError, printConfig, readConfig } from "./config.ts";
+import { DataDirError, lockDataDir, readOrMakeNodeId } from "./data-dir.ts";
+import { databaseRoutes } from "./databases/routes.ts";
+import { isDatabaseLost } from "./db/pool.ts";
+import { endpointRoutes } from "./endpoints/routes.ts";
+import { API_PREFIX, createApp } from "./http/app.ts";
+import { openApiDocument } from "./http/openapi.ts";
+import { registerOps } from "./http/ops.ts";
+import { createReconcilers } from "./jobs/reconcilers.ts";
+import { JobRunner } from "./jobs/runner.ts";
+import { LastUsedRecorder } from "./keys/last-used.ts";
+import type { Secret } from "./keys/secret.ts";
+import { KeyVerifier } from "./keys/verifier.ts";
+import { createLog, describeError, type Log } from "./log.ts";
+import { createMailer } from "./mail/mailer.ts";
+import { findMachinery, type Machinery, openInstance, postgresLog } from "./open.ts";
+import { operationRoutes } from "./operations/routes.ts";
+import { invitationRoutes } from "./organizations/invitations/routes.ts";
+import { memberRoutes } from "./organizations/members/routes.ts";
+import { organizationRoutes } from "./organizations/routes.ts";
+import { PostgresError } from "./postgres/errors.ts";
+import { projectRoutes } from "./projects/routes.ts";
+import { roleRoutes } from "./roles/routes.ts";
+import { createIdentity } from "./sessions/identity.ts";
+import { sessionRoutes } from "./sessions/routes.ts";
+import { userRoutes } from "./users/routes.ts";
+import { issueSetupToken } from "./users/setup-token.ts";
+
+/**
+ * The composition root: reads the configuration, wires every room to those it needs, and runs the server
+ * until it is asked to stop. The only file that knows them all.
+ */
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "package.json"), "utf8")) as { version: string };
+
+/** What has been started, in order; stopped in the opposite order. */
+class Stack {
+  readonly #steps: { name: string; stop: () => Promise<unknown> }[] = [];
+
+  add(name: string, stop: () => Promise<unknown>): void {
+    this.#steps.push({ name, stop });
+  }
+
+  /** Every step is tried, whatever the others do; returns what went wrong. */
+  async stop(): Promise<string[]> {
+    const problems: string[] = [];
+    for (const { name, stop } of this.#steps.splice(0).reverse()) {
+      await stop().catch((error) => problems.push(`${name}: ${describeError(error)}`));
+    }
+    return problems;
+  }
+}
+
+async function start(config: Config, log: Log, started: Stack): Promise<string> {
+  const lock = await lockDataDir(config.data_dir);
+  started.add("data directory", () => lock.release());
+  const machinery = await findMachinery(config);
+  const { instance, drivers } = await openInParallel(config, machinery, log, started);
+  const { db, pool, sealer } = instance;
+
+  const identity = createIdentity({
+    connection: instance.connection,
+    cookie_secret: sealer.cookieSecret(),
+    public_url: config.public_url,
+    log,
+  });
+  started.add("sessions", () => identity.close());
+  const recorder = new LastUsedRecorder(pool, clock, log);
+  started.add("last uses", () => recorder.stop());
+  const verifier = new KeyVerifier(pool, log.metrics);
+  const mailer = createMailer(config, log);
+
+  const node_id = await readOrMakeNodeId(config.data_dir);
+  const jobs = new JobRunner(createReconcilers({ db, sealer, ...drivers, clock, log, node_id }), { clock, log });
+
+  const routes = [
+    ...userRoutes({ identity, sign_up: config.sign_up, version }),
+    ...sessionRoutes({ identity, clock }),
+    ...organizationRoutes(),
+    ...memberRoutes(),
+    ...invitationRoutes({ public_url: config.public_url, mailer }),
+    ...apiKeyRoutes(),
+    ...projectRoutes({ sealer, node_id, storage: drivers.storage }),
+    ...branchRoutes(),
+    ...endpointRoutes(),
+    ...roleRoutes({ sealer }),
+    ...databaseRoutes(),
+    ...operationRoutes(),
+  ];
+  const app = await createApp({
+    routes,
+    db,
+    authenticator: new Authenticator(verifier, recorder, (cookie) => identity.sessionFromCookie(cookie), log),
+    public_url: config.public_url,
+    trust_proxy: config.trust_proxy,
+    recordAudit: insertAuditEvent,
+    afterChange: () => jobs.poke(),
+    clock,
+    log,
+  });
+  let stopping = false;
+  await registerOps(app, {
+    metrics: log.metrics,
+    metrics_token: config.metrics_token,
+    openapi: openApiDocument(
+      routes.map((route) => route.contract),
+      version,
+      config.public_url + API_PREFIX,
+    ),
+    isReady: async () => {
+      await db.selectFrom("instance").select("id").executeTakeFirstOrThrow();
+      return !stopping;
+    },
+  });
+
+  jobs.start();
+  started.add("jobs", () => jobs.stop());
+  // Last to start and first to stop: whoever gets an answer gets it from a whole server.
+  await app.listen({ host: config.host, port: config.port });
+  started.add("http", async () => {
+    stopping = true;
+    await app.close();
+  });
+  const setup_token = await issueSetupToken(db);
+  return banner(config, setup_token);
+}
+
+/** The database and the local driver do not wait for one another; both are told of before either's failure is. */
+async function openInParallel(config: Config, machinery: Machinery, log: Log, started: Stack) {
+  const [instance, drivers] = await Promise.allSettled([
+    openInstance(config, machinery, log),
+    openLocalDriver({ dataDir: config.data_dir, ...machinery, clock, log: postgresLog(log) }),
+  ]);
+  if (instance.status === "fulfilled") started.add("database", () => instance.value.close());
+  if (drivers.status === "fulfilled") started.add("computes", () => drivers.value.compute.shutdown());
+  if (instance.status === "rejected") throw instance.reason;
+  if (drivers.status === "rejected") throw drivers.reason;
+  return { instance: instance.value, drivers: drivers.value };
+}
+
+/** For people, on stdout; the log is on stderr. The setup link's token is in the fragment, which no server sees. */
+function banner(config: Config, setup_token: Secret | undefined): string {
+  const lines = [
+    `Latchkey ${version} is ready.`,
+    `  Console    ${config.public_url}`,
+    `  API        ${config.public_url}${API_PREFIX}   (reference: ${config.public_url}/docs)`,
+  ];
+  if (setup_token) {
+    lines.push(
+      `  Sign up    ${config.public_url}/setup#${setup_token.reveal()}`,
+      "             This link works once: it makes the first person, who administers this instance.",
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Mistakes of the person at the terminal are told in a sentence; only our own come with a stack. */
+function explainFailure(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof DataDirError || error instanceof PostgresError) {
+    return error.message;
+  }
+  if (error instanceof Error && "code" in error) {
+    if (error.code === "EADDRINUSE") return "the port is taken; stop what listens there, or set LATCHKEY_PORT";
+    if (error.code === "EACCES") return `${error.message}; choose another LATCHKEY_PORT or LATCHKEY_DATA_DIR`;
+  }
+  if (isDatabaseLost(error)) return `the database does not answer (${describeError(error)}); check DATABASE_URL`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+const USAGE = `npm start [-- OPTION]
+
+  --print-config   show the configuration, secrets redacted, and end
+  --version        show the version and end
+  --help           show this
+`;
+
+async function main(args: readonly string[]): Promise<void> {
+  const [option] = args;
+  if (option === "--help") return print(USAGE);
+  if (option === "--version") return print(`${version}\n`);
+  if (option !== undefined && option !== "--print-config") {
+    process.stderr.write(`unknown option ${option}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  const began_ms = clock.monotonic_ms();
+  const started = new Stack();
+  try {
+    const config = readConfig();
+    if (option === "--print-config") return print(`${printConfig(config)}\n`);
+    const log = createLog(config.log_level);
+    // Asked to stop while starting, the start is finished first: half a start is what nothing can stop cleanly.
+    const signal = nextSignal();
+    print(await start(config, log, started));
+    log.event("server.ready", {
+      console_url: config.public_url,
+      ready_ms: Math.round(clock.monotonic_ms() - began_ms),
+    });
+
+    log.event("server.stopping", { signal: await signal });
+    const stopping_ms = clock.monotonic_ms();
+    const problems = await started.stop();
+    if (problems.length > 0) throw new Error(`did not stop cleanly: ${problems.join("; ")}`);
+    log.event("server.stopped", { took_ms: Math.round(clock.monotonic_ms() - stopping_ms) });
+  } catch (error) {
+    process.stderr.write(`latchkey: ${explainFailure(error)}\n`);
+    await started.stop();
+    process.exitCode = 1;
+  }
+}
+
+/** Ctrl-C reaches the whole terminal group, and npm passes it on once more: the echo is not a second wish. */
+const ECHO_MS = 1_000;
+const STOP_DEADLINE_MS = 30_000;
+
+/** Resolves with the first signal to stop. A second one, or a stop that takes too long, ends the process at once. */
+function nextSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    let first_ms: number | undefined;
+    const onSignal = (name: NodeJS.Signals) => {
+      if (first_ms === undefined) {
+        first_ms = clock.monotonic_ms();
+        setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+        resolve(name);
+      } else if (clock.monotonic_ms() - first_ms > ECHO_MS) {
+        process.exit(130);
+      }
+    };
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+  });
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+await main(process.argv.slice(2));

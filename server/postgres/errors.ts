@@ -1,0 +1,35 @@
+/** Why something in this room failed; callers decide by this code and never by the message. */
+export type PostgresErrorCode =
+  /** This operating system or PostgreSQL version is not supported. */
+  | "unsupported"
+  /** Root found no unprivileged account to run PostgreSQL as. */
+  | "no_account"
+  /** No usable `postgres` and `initdb`. */
+  | "no_binaries"
+  /** The account that runs PostgreSQL cannot reach a directory; the message says what to do. */
+  | "unreachable_directory"
+  /** A child program (`initdb`, `cp`, `postgres --single`) failed. */
+  | "command_failed"
+  /** Another program listens on the TCP address. */
+  | "port_taken"
+  /** `postgres` ended before it was ready. */
+  | "start_failed"
+  /** PostgreSQL refuses a setting or its value. */
+  | "setting_refused"
+  /** `postgres` was not ready before the deadline, and was stopped again. */
+  | "start_timeout"
+  /** A process survived SIGKILL, which is the kernel waiting for a disk. */
+  | "stop_failed"
+  /** Another server process works with this directory. */
+  | "in_use";
+
+/** The one error of this room. Its message is for the operator and carries no secret. */
+export class PostgresError extends Error {
+  readonly code: PostgresErrorCode;
+
+  constructor(code: PostgresErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "PostgresError";
+    this.code = code;
+  }
+}

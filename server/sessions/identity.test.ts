@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { openTestInstance, type TestInstance } from "../../test/harness/instance.ts";
+import { asPerson, makePerson, ORIGIN } from "../../test/harness/people.ts";
+import { ApiError } from "../errors.ts";
+import { Secret } from "../keys/secret.ts";
+import { putPasswordHash } from "../users/store.ts";
+import { createIdentity, type Identity } from "./identity.ts";
+import { hashPassword } from "./password.ts";
+import { deleteAllSessions, deleteSession, listSessions } from "./store.ts";
+
+let instance: TestInstance;
+let identity: Identity;
+const PASSWORD = "correct horse";
+
+before(async () => {
+  instance = await openTestInstance();
+  identity = identityAt("http://127.0.0.1:4400");
+});
+after(async () => {
+  await identity.close();
+  await instance.end();
+});
+
+function identityAt(public_url: string, cookie_secret = instance.sealer.cookieSecret()): Identity {
+  return createIdentity({ connection: instance.connection, cookie_secret, public_url, log: instance.log });
+}
+
+async function personWithPassword() {
+  const person = await makePerson(instance.db);
+  await putPasswordHash({ tx: instance.db, user_id: person.user_id }, await hashPassword(PASSWORD));
+  return person;
+}
+
+/** What a browser sends back. */
+const asCookie = (cookies: string[]) => cookies.map((cookie) => cookie.split(";")[0]).join("; ");
+
+const signIn = async (email: string, password = PASSWORD) =>
+  await identity.verifyPasswordAndStartSession(email, password, ORIGIN);
+
+test("the right password starts a session whose cookie names its person", async () => {
+  const { user_id, email } = await personWithPassword();
+  const started = await signIn(email.toUpperCase());
+  assert.equal(started.user_id, user_id);
+  const found = await identity.sessionFromCookie(`theme=dark; ${asCookie(started.cookies)}`);
+  assert.equal(found?.user_id, user_id);
+  const [session] = await listSessions(await asPerson(instance.db, user_id, "session.list"));
+  assert.deepEqual(
+    [session?.id, session?.address, session?.user_agent],
+    [found.session_id, ORIGIN.address, ORIGIN.user_agent],
+  );
+});
+
+test("the cookie is out of reach of scripts and of other sites, and needs TLS where the server has it", async () => {
+  const { email } = await personWithPassword();
+  const [plain = ""] = (await signIn(email)).cookies;
+  assert.match(plain, /^latchkey\.session_token=.*; HttpOnly; SameSite=Lax$/);
+  const secure = identityAt("https://keys.example.com");
+  const [cookie = ""] = (await secure.verifyPasswordAndStartSession(email, PASSWORD, ORIGIN)).cookies;
+  assert.match(cookie, /^__Secure-latchkey\.session_token=.*; HttpOnly; Secure; SameSite=Lax$/);
+  assert.ok(await secure.sessionFromCookie(asCookie([cookie])));
+  await secure.close();
+});
+
+test("an unknown e-mail, a wrong password and a person without one get the same answer", async () => {
+  const { email } = await personWithPassword();
+  const keyOnly = await makePerson(instance.db);
+  const answers = [];
+  for (const attempt of [signIn("nobody@example.com"), signIn(email, "wrong"), signIn(keyOnly.email, "")]) {
+    answers.push(await attempt.catch((error: ApiError) => [error.status, error.message]));
+  }
+  assert.deepEqual(new Set(answers.map((answer) => JSON.stringify(answer))).size, 1);
+  assert.deepEqual(answers[0], [401, "e-mail or password is not right"]);
+});
+
+test("an unknown e-mail costs the time of a wrong password", async () => {
+  const { email } = await personWithPassword();
+  const times: Record<"known" | "unknown", number[]> = { known: [], unknown: [] };
+  for (let i = 0; i < 8; i++) {
+    for (const which of ["known", "unknown"] as const) {
+      const began = performance.now();
+      await assert.rejects(signIn(which === "known" ? email : "nobody@example.com", "wrong"));
+      times[which].push(performance.now() - began);
+    }
+  }
+  const median = (list: number[]) => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
+  const ratio = median(times.unknown) / median(times.known);
+  // Without the hash it would be a tenth.
+  assert.ok(ratio > 0.5 && ratio < 2, `ratio ${ratio}`);
+});
+
+test("an ended session is refused at once", async () => {
+  const { user_id, email } = await personWithPassword();
+  const here = asCookie((await signIn(email)).cookies);
+  const there = asCookie((await signIn(email)).cookies);
+  const ended = await identity.sessionFromCookie(there);
+  const access = await asPerson(instance.db, user_id, "session.delete");
+  assert.ok(await deleteSession(access, ended?.session_id ?? ""));
+  assert.equal(await identity.sessionFromCookie(there), undefined);
+  assert.ok(await identity.sessionFromCookie(here));
+  await deleteAllSessions(access);
+  assert.equal(await identity.sessionFromCookie(here), undefined);
+});
+
+test("nobody ends another person's session", async () => {
+  const victim = await personWithPassword();
+  const stranger = await makePerson(instance.db);
+  const cookie = asCookie((await signIn(victim.email)).cookies);
+  const session = await identity.sessionFromCookie(cookie);
+  const access = await asPerson(instance.db, stranger.user_id, "session.delete");
+  assert.equal(await deleteSession(access, session?.session_id ?? ""), false);
+  await deleteAllSessions(access);
+  assert.ok(await identity.sessionFromCookie(cookie));
+});
+
+test("an expired session is refused, not listed, and swept at the next sign-up or sign-in of its person", async () => {
+  const { user_id, email } = await personWithPassword();
+  const cookie = asCookie((await signIn(email)).cookies);
+  await instance.db.updateTable("sessions").set({ expires_at: "2020-01-01T00:00:00Z" }).execute();
+  assert.deepEqual(await listSessions(await asPerson(instance.db, user_id, "session.list")), []);
+  assert.equal(await identity.sessionFromCookie(cookie), undefined);
+});
+
+test("a session started in a transaction exists only when that commits", async () => {
+  const { user_id } = await makePerson(instance.db);
+  const start = () => instance.db.transaction().execute((tx) => identity.startSession(tx, user_id, ORIGIN));
+  assert.equal((await identity.sessionFromCookie(asCookie(await start())))?.user_id, user_id);
+
+  let cookies: string[] = [];
+  const undone = instance.db.transaction().execute(async (tx) => {
+    cookies = await identity.startSession(tx, user_id, ORIGIN);
+    throw new Error("undone");
+  });
+  await assert.rejects(undone, /undone/);
+  assert.equal(await identity.sessionFromCookie(asCookie(cookies)), undefined);
+});
+
+test("a cookie that is forged, cut, signed with another secret or garbage opens nothing", async () => {
+  const { email } = await personWithPassword();
+  const good = asCookie((await signIn(email)).cookies);
+  const elsewhere = identityAt("http://127.0.0.1:4400", new Secret("another secret of the same kind, 32+ bytes"));
+  assert.equal(await elsewhere.sessionFromCookie(good), undefined);
+  await elsewhere.close();
+  const name = "latchkey.session_token";
+  const token = good.slice(name.length + 1).split(".")[0];
+  const bad = [`${name}=${token}`, `${name}=${token}.${"A".repeat(43)}%3D`, good.slice(0, -6), `${name}=`, "latchkey."];
+  for (const cookie of [
+    ...bad,
+    `${name}=%E0%A4%A`,
+    `${name}=%00.%00`,
+    `${name}=\u0001ÿ.ÿ`,
+    `${name}=${"a".repeat(8000)}.x`,
+  ]) {
+    assert.equal(await identity.sessionFromCookie(cookie), undefined, cookie.slice(0, 60));
+  }
+});
+
+test("a dump of the database holds no cookie that works", async () => {
+  const { email } = await personWithPassword();
+  await signIn(email);
+  const rows = await instance.db.selectFrom("sessions").select("token").execute();
+  for (const { token } of rows) {
+    assert.equal(await identity.sessionFromCookie(`latchkey.session_token=${token}`), undefined);
+  }
+});
+
+test("a database that cannot be asked is 503, not a stranger", async () => {
+  const { email } = await personWithPassword();
+  const broken = identityAt("http://127.0.0.1:4400");
+  const cookie = asCookie((await broken.verifyPasswordAndStartSession(email, PASSWORD, ORIGIN)).cookies);
+  await broken.close();
+  await assert.rejects(
+    broken.sessionFromCookie(cookie),
+    (error: unknown) => error instanceof ApiError && error.status === 503,
+  );
+});
+
+test("neither passwords nor cookies are logged", async () => {
+  const { email } = await personWithPassword();
+  const { cookies } = await signIn(email);
+  await assert.rejects(signIn(email, "a wrong guess"));
+  const token = asCookie(cookies).split("=")[1]?.split(".")[0] ?? "";
+  for (const secret of [PASSWORD, "a wrong guess", token]) assert.ok(!instance.logged().includes(secret));
+});

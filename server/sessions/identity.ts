@@ -1,0 +1,167 @@
+import { betterAuth } from "better-auth";
+import { isAPIError } from "better-auth/api";
+import { serializeCookie, serializeSignedCookie } from "better-call";
+import pg from "pg";
+import type { Origin } from "../access/principal.ts";
+import { type Connection, poolConfig, type Tx } from "../db/pool.ts";
+import { ApiError } from "../errors.ts";
+import { newUuid } from "../ids.ts";
+import type { Secret } from "../keys/secret.ts";
+import { describeError, type Log } from "../log.ts";
+import { hashPassword, isPasswordOf } from "./password.ts";
+import { insertSession } from "./store.ts";
+
+/**
+ * Sessions: how a person proves who they are to the Console, and where they are signed in. Which people
+ * there are is `users/`; OAuth is not here. This file is the only one that knows Better Auth, and nothing
+ * of it leaves: the rest of the server could have another library tomorrow.
+ *
+ * Better Auth checks the password and the cookie, over a small pool of its own (ours answers strings where
+ * it expects dates). What must be one with a change of ours goes through that change's transaction instead:
+ * the session of a sign-up, and the end of any session.
+ */
+export interface Identity {
+  /**
+   * Starts a session for whoever knows the password. An unknown e-mail and a wrong password throw the same
+   * error after the same time, so that nobody can ask which e-mails have an account.
+   */
+  verifyPasswordAndStartSession(email: string, password: string, origin: Origin): Promise<StartedSession>;
+  /** Starts a session for a person who has just been made in this transaction; returns the cookies to set. */
+  startSession(tx: Tx, user_id: string, origin: Origin): Promise<string[]>;
+  /** The live session of a `Cookie` header. Asks the database each time: an ended session is refused at once. */
+  sessionFromCookie(cookie: string): Promise<{ user_id: string; session_id: string } | undefined>;
+  /** The cookies that make a browser forget its session. */
+  signOutCookies(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export interface StartedSession {
+  readonly user_id: string;
+  readonly cookies: string[];
+}
+
+export interface IdentityDeps {
+  readonly connection: Connection;
+  readonly cookie_secret: Secret;
+  readonly public_url: string;
+  readonly log: Log;
+}
+
+/** Fixed, not sliding: a stolen cookie that is used every day must end all the same. */
+const SESSION_SECONDS = 30 * 24 * 60 * 60;
+const POOL_SIZE = 4;
+/** Better Auth reads address and client from request headers; these are ours, made from what the pipeline knows. */
+const ADDRESS_HEADER = "x-latchkey-address";
+const USER_AGENT_LENGTH = 256;
+
+const times = { createdAt: "created_at", updatedAt: "updated_at" } as const;
+
+function configure({ cookie_secret, public_url, log }: IdentityDeps, database: pg.Pool) {
+  return betterAuth({
+    appName: "Latchkey",
+    baseURL: public_url,
+    secret: cookie_secret.reveal(),
+    database,
+    telemetry: { enabled: false },
+    // The rules have their own limit, which knows the e-mail as well as the address.
+    rateLimit: { enabled: false },
+    logger: {
+      level: "error",
+      // Its messages are fixed texts; its arguments are errors, of which only what is fit for a log is told.
+      log: (_level, message, error) =>
+        log.event("database.error", { error: `${message}${error === undefined ? "" : `: ${describeError(error)}`}` }),
+    },
+    emailAndPassword: {
+      enabled: true,
+      // Sign-up is `users/sign-up.ts`: it makes a person, an organization and a membership in one transaction.
+      disableSignUp: true,
+      password: { hash: hashPassword, verify: ({ hash, password }) => isPasswordOf(hash, password) },
+    },
+    user: { modelName: "users", fields: { ...times, emailVerified: "email_verified" } },
+    account: {
+      modelName: "accounts",
+      fields: {
+        ...times,
+        userId: "user_id",
+        accountId: "account_id",
+        providerId: "provider_id",
+        accessToken: "access_token",
+        refreshToken: "refresh_token",
+        idToken: "id_token",
+        accessTokenExpiresAt: "access_token_expires_at",
+        refreshTokenExpiresAt: "refresh_token_expires_at",
+      },
+    },
+    session: {
+      modelName: "sessions",
+      expiresIn: SESSION_SECONDS,
+      disableSessionRefresh: true,
+      // With the cache a session that was ended would go on authenticating until the cached copy expired.
+      cookieCache: { enabled: false },
+      fields: {
+        ...times,
+        userId: "user_id",
+        expiresAt: "expires_at",
+        ipAddress: "ip_address",
+        userAgent: "user_agent",
+      },
+    },
+    verification: { modelName: "verifications", fields: { ...times, expiresAt: "expires_at" } },
+    advanced: {
+      cookiePrefix: "latchkey",
+      useSecureCookies: public_url.startsWith("https:"),
+      database: { generateId: newUuid },
+      ipAddress: { ipAddressHeaders: [ADDRESS_HEADER], ipv6Subnet: 128 },
+    },
+  });
+}
+
+export function createIdentity(deps: IdentityDeps): Identity {
+  const pool = new pg.Pool(poolConfig(deps.connection, POOL_SIZE));
+  pool.on("error", (error) => deps.log.event("database.error", { error: describeError(error) }));
+  const auth = configure(deps, pool);
+
+  return {
+    async verifyPasswordAndStartSession(email, password, origin) {
+      const headers = new Headers({
+        [ADDRESS_HEADER]: origin.address,
+        "user-agent": origin.user_agent.slice(0, USER_AGENT_LENGTH),
+      });
+      try {
+        const answer = await auth.api.signInEmail({ body: { email, password }, headers, returnHeaders: true });
+        return { user_id: answer.response.user.id, cookies: answer.headers.getSetCookie() };
+      } catch (cause) {
+        // What is left are 400 and 401 of its own: of an e-mail or a password that cannot be right.
+        if (!isAPIError(cause) || cause.statusCode >= 500) throw cause;
+        throw new ApiError("unauthenticated", "e-mail or password is not right", { cause });
+      }
+    },
+
+    async startSession(tx, user_id, origin) {
+      const { authCookies, secret } = await auth.$context;
+      const { name, attributes } = authCookies.sessionToken;
+      const token = await insertSession(tx, user_id, SESSION_SECONDS, {
+        address: origin.address,
+        user_agent: origin.user_agent.slice(0, USER_AGENT_LENGTH),
+      });
+      return [await serializeSignedCookie(name, token, secret, { ...attributes, maxAge: SESSION_SECONDS })];
+    },
+
+    async sessionFromCookie(cookie) {
+      try {
+        const found = await auth.api.getSession({ headers: new Headers({ cookie }) });
+        return found ? { user_id: found.user.id, session_id: found.session.id } : undefined;
+      } catch (cause) {
+        // It wraps any failure of the database; none of them makes the caller a stranger.
+        throw new ApiError("unavailable", undefined, { cause, headers: { "retry-after": "1" } });
+      }
+    },
+
+    async signOutCookies() {
+      const { name, attributes } = (await auth.$context).authCookies.sessionToken;
+      return [serializeCookie(name, "", { ...attributes, maxAge: 0 })];
+    },
+
+    close: () => pool.end(),
+  };
+}

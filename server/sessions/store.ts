@@ -1,0 +1,68 @@
+import { randomBytes } from "node:crypto";
+import type { Session } from "@latchkey/contract/sessions.ts";
+import { sql } from "kysely";
+import type { PersonAccess } from "../access/handles.ts";
+import type { Tx } from "../db/pool.ts";
+import { newUuid } from "../ids.ts";
+
+/** Better Auth's table of sessions. A row is what makes a cookie good; without it the cookie opens nothing. */
+
+/** Adds a session and returns its token, for the cookie. The person's expired ones go with the same stroke. */
+export async function insertSession(
+  tx: Tx,
+  user_id: string,
+  lifetime_seconds: number,
+  from: { readonly address: string; readonly user_agent: string },
+): Promise<string> {
+  const token = randomBytes(32).toString("base64url");
+  await tx
+    .deleteFrom("sessions")
+    .where("user_id", "=", user_id)
+    .where("expires_at", "<=", sql<string>`now()`)
+    .execute();
+  await tx
+    .insertInto("sessions")
+    .values({
+      id: newUuid(),
+      user_id,
+      token,
+      expires_at: sql`now() + make_interval(secs => ${lifetime_seconds})`,
+      ip_address: from.address,
+      user_agent: from.user_agent,
+    })
+    .execute();
+  return token;
+}
+
+/** The person's live sessions, newest first. */
+export async function listSessions(access: PersonAccess): Promise<Session[]> {
+  const rows = await access.tx
+    .selectFrom("sessions")
+    .select(["id", "created_at", "expires_at", "ip_address", "user_agent"])
+    .where("user_id", "=", access.user_id)
+    .where("expires_at", ">", sql<string>`now()`)
+    .orderBy("created_at", "desc")
+    .orderBy("id")
+    .execute();
+  return rows.map(({ ip_address, user_agent, ...session }) => ({
+    ...session,
+    address: ip_address ?? "",
+    user_agent: user_agent ?? "",
+    current: session.id === access.principal.session_id,
+  }));
+}
+
+/** Ends one session of the person; false when they have none of that id. */
+export async function deleteSession(access: PersonAccess, session_id: string): Promise<boolean> {
+  const { numDeletedRows } = await access.tx
+    .deleteFrom("sessions")
+    .where("user_id", "=", access.user_id)
+    .where("id", "=", session_id)
+    .executeTakeFirst();
+  return numDeletedRows > 0n;
+}
+
+/** Ends every session of a person: theirs to ask, or the server machine's on a change of password. */
+export async function deleteAllSessions({ tx, user_id }: { tx: Tx; user_id: string }): Promise<void> {
+  await tx.deleteFrom("sessions").where("user_id", "=", user_id).execute();
+}

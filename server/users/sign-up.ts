@@ -1,0 +1,59 @@
+import type { BodyOf } from "@latchkey/contract/route.ts";
+import type { signUp as signUpContract } from "@latchkey/contract/users.ts";
+import type { Config } from "../config.ts";
+import type { Tx } from "../db/pool.ts";
+import { ApiError } from "../errors.ts";
+import { tokenDigest } from "../keys/token.ts";
+import { checkInvited, getOpenInvitation, join } from "../organizations/invitations/rules.ts";
+import type { OpenInvitation } from "../organizations/invitations/store.ts";
+import { hashPassword } from "../sessions/password.ts";
+import { createPerson } from "./create-person.ts";
+import { hasPeople, hasSetupToken, lockInstance } from "./store.ts";
+
+export type SignUp = BodyOf<typeof signUpContract>;
+
+interface Admission {
+  readonly instance_admin: boolean;
+  readonly invitation: OpenInvitation | undefined;
+}
+
+/**
+ * Lets a new person in, in the caller's transaction: the person, their organization, their membership and
+ * the use of their invitation are one. Returns the new person's id.
+ */
+export async function signUp(tx: Tx, body: SignUp, mode: Config["sign_up"]): Promise<string> {
+  const email = body.email.toLowerCase();
+  // Before the password is hashed: a stranger must not be able to make the server work.
+  const { instance_admin, invitation } = await admit(tx, { ...body, email }, mode);
+  const hash = await hashPassword(body.password);
+  const { user_id } = await createPerson(tx, { email, name: body.name, instance_admin }, hash);
+  if (invitation) await join(tx, invitation, user_id);
+  return user_id;
+}
+
+/** Who may come in. Says "already taken" of an e-mail nowhere: that is told only to those who are let in. */
+async function admit(tx: Tx, body: SignUp, mode: Config["sign_up"]): Promise<Admission> {
+  if (!(await hasPeople(tx))) {
+    // One of two first sign-ups waits here, and then finds that there is somebody.
+    await lockInstance(tx);
+    if (!(await hasPeople(tx))) return await admitFirst(tx, body.setup_token);
+  }
+  if (body.setup_token !== undefined) {
+    throw new ApiError("conflict", "this server has been set up already; sign in, or ask its people for an invitation");
+  }
+  if (mode === "closed") throw new ApiError("forbidden", "sign-up is closed on this server");
+  if (body.invitation_token !== undefined) {
+    const invitation = await getOpenInvitation(tx, body.invitation_token);
+    checkInvited(invitation, body.email);
+    return { instance_admin: false, invitation };
+  }
+  if (mode === "open") return { instance_admin: false, invitation: undefined };
+  throw new ApiError("forbidden", "sign-up on this server needs an invitation");
+}
+
+async function admitFirst(tx: Tx, setup_token: string | undefined): Promise<Admission> {
+  if (setup_token !== undefined && (await hasSetupToken(tx, tokenDigest(setup_token)))) {
+    return { instance_admin: true, invitation: undefined };
+  }
+  throw new ApiError("forbidden", "this server is not set up yet; open the setup link that it printed when it started");
+}
