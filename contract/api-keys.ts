@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { Body, Nullable, ResourceId, Timestamp, Uuid } from "./common.ts";
+import { Body, Nullable, PRINTABLE, ResourceId, Timestamp, Uuid } from "./common.ts";
 import { contract } from "./route.ts";
 
 const tag = "API keys";
@@ -8,7 +8,7 @@ const tag = "API keys";
 const KeyName = Type.String({
   minLength: 1,
   maxLength: 64,
-  pattern: "^[^\\u0000-\\u001f\\u007f]*$",
+  pattern: PRINTABLE,
   description: "What the key is for, 1 to 64 characters; unique among the owner's live keys.",
 });
 const KeyId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });

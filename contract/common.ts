@@ -9,6 +9,12 @@ export const Uuid = Type.String({ format: "uuid" });
 /** Neon's pattern for the ids of organizations, projects, branches and endpoints. */
 export const ResourceId = Type.String({ pattern: "^[a-z0-9-]{1,60}$" });
 
+/**
+ * A name for people to read: no control characters, which would spoil every list that shows it, and no half
+ * of a surrogate pair, which no encoding keeps.
+ */
+export const PRINTABLE = "^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$";
+
 /** A request body: a field that is not listed is refused by name rather than dropped in silence. */
 export function Body<P extends TProperties>(properties: P) {
   return Type.Object(properties, { additionalProperties: false });

@@ -1,10 +1,10 @@
 import Type, { type Static } from "typebox";
-import { Body, Empty, OneOf, ResourceId, Timestamp, Uuid } from "./common.ts";
+import { Body, Empty, OneOf, PRINTABLE, ResourceId, Timestamp, Uuid } from "./common.ts";
 import { contract } from "./route.ts";
 import { Email, Organization } from "./users.ts";
 
 const tag = "Organizations";
-export const OrganizationName = Type.String({ minLength: 1, maxLength: 256, pattern: "^[^\\u0000-\\u001f\\u007f]*$" });
+export const OrganizationName = Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE });
 
 /** Neon's document knows five member roles; admin and member are the ones that Latchkey gives. */
 export const MemberRole = OneOf("admin", "member");

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { Branch } from "./branches.ts";
-import { Body, Pagination, pageQuery, ResourceId, Timestamp } from "./common.ts";
+import { Body, Pagination, PRINTABLE, pageQuery, ResourceId, Timestamp } from "./common.ts";
 import { Database } from "./databases.ts";
 import { Endpoint } from "./endpoints.ts";
 import { Operation } from "./operations.ts";
@@ -8,7 +8,7 @@ import { PostgresName, Role } from "./roles.ts";
 import { contract } from "./route.ts";
 
 const tag = "Projects";
-const Name = Type.String({ minLength: 1, maxLength: 256, pattern: "^[^\\u0000-\\u001f\\u007f]*$" });
+const Name = Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE });
 
 /** The region of a project that names none. A label: everything runs on this instance. */
 export const DEFAULT_REGION_ID = "local";

@@ -6,7 +6,7 @@ import { contract } from "./route.ts";
 const tag = "Roles";
 
 /** What Postgres takes as a role or database name: 1 to 63 bytes (checked in bytes by the rules), no NUL. */
-export const PostgresName = Type.String({ minLength: 1, maxLength: 63, pattern: "^[^\\u0000]*$" });
+export const PostgresName = Type.String({ minLength: 1, maxLength: 63, pattern: "^[^\\u0000\\ud800-\\udfff]*$" });
 
 export const Role = Type.Object({
   branch_id: Type.String(),

@@ -55,10 +55,24 @@ export function poolConfig(connection: Connection, max: number): pg.PoolConfig {
   };
 }
 
-/** Opens the pool. A connection lost while idle is told to the log; the pool makes a new one. */
+/**
+ * Makes a pool that survives its connections: one lost while idle is told to the log and replaced. A pool
+ * that is being closed says nothing, for the embedded database may go before the last socket has.
+ */
+export function openPool(config: pg.PoolConfig, log: Log): pg.Pool {
+  const pool = new pg.Pool(config);
+  // A connection lost while it is lent out, between two statements of a transaction, is told to nobody but
+  // this: without a listener it would end the process. The next statement on it fails and says so.
+  pool.on("connect", (client) => client.on("error", () => {}));
+  pool.on("error", (error) => {
+    if (!pool.ending) log.event("database.error", { error: describeError(error) });
+  });
+  return pool;
+}
+
+/** Opens the metadata database. */
 export function openDatabase(connection: Connection, log: Log, max = 10): { db: Db; pool: pg.Pool } {
-  const pool = new pg.Pool({ ...poolConfig(connection, max), types });
-  pool.on("error", (error) => log.event("database.error", { error: describeError(error) }));
+  const pool = openPool({ ...poolConfig(connection, max), types }, log);
   return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
 }
 
@@ -85,7 +99,10 @@ const CONNECTION_LOST = /^(08|57P0|53300|ECONN|ENOENT|EPIPE|ETIMEDOUT|EAI_)/;
 export function isDatabaseLost(error: unknown): boolean {
   const state = sqlState(error);
   if (state !== undefined) return CONNECTION_LOST.test(state);
-  return error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/i.test(error.message);
+  return (
+    error instanceof Error &&
+    /timeout exceeded when trying to connect|Connection terminated|not queryable/i.test(error.message)
+  );
 }
 
 /** Runs an insert or update and turns a breach of the named unique constraint into a 409 that says what to do. */

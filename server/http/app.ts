@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import helmet from "@fastify/helmet";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { isAllowed } from "../access/policy.ts";
@@ -39,6 +40,7 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     exposeHeadRoutes: false,
     return503OnClosing: true,
     forceCloseConnections: "idle",
+    clientErrorHandler: refuseBytes,
     frameworkErrors: (error, request, reply) =>
       sendError(deps, error, request as FastifyRequest, reply as FastifyReply),
   });
@@ -117,6 +119,22 @@ function acceptEmptyJsonBody(app: FastifyInstance): void {
     return parse(request, body as string, done);
   });
 }
+
+/** What is no HTTP at all gets the same form of error, as far as it can be answered. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const [status, reason] = CLIENT_ERRORS[error.code ?? ""] ?? [400, "Bad Request"];
+  const body = JSON.stringify(errorBody(new ApiError("bad_request", "this is not a valid HTTP request"), randomUUID()));
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
+  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
+};
 
 function sendError(deps: AppDeps, cause: unknown, request: FastifyRequest, reply: FastifyReply) {
   const error = toApiError(cause);

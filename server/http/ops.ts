@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { isIPv4 } from "node:net";
 import { dirname, join } from "node:path";
@@ -39,21 +40,25 @@ export async function registerOps(app: FastifyInstance, deps: OpsDeps): Promise<
 
   app.get("/openapi.json", async () => deps.openapi);
 
-  await app.register(async (docs) => {
-    const assets = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
-    await docs.register(fastifyStatic, {
-      root: assets,
-      prefix: "/docs/assets/",
-      index: false,
-      allowedPath: (path) => /\/(swagger-ui-bundle\.js|swagger-ui\.css|favicon-32x32\.png)$/.test(path),
-    });
-    await docs.register(fastifyStatic, {
-      root: join(import.meta.dirname, "docs"),
-      prefix: "/docs/",
-      decorateReply: false,
-    });
-    docs.get("/docs", async (_request, reply) => reply.redirect("/docs/"));
+  await registerReference(app);
+}
+
+/** The API's reference page; its library's files are served from here, so it works without the Internet. */
+async function registerReference(app: FastifyInstance): Promise<void> {
+  await app.register(fastifyStatic, {
+    root: dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json")),
+    prefix: "/docs/assets/",
+    index: false,
+    decorateReply: false,
+    allowedPath: (path) => /\/(swagger-ui-bundle\.js|swagger-ui\.css|favicon-32x32\.png)$/.test(path),
   });
+  for (const [url, file, type] of [
+    ["/docs", "index.html", "text/html; charset=utf-8"],
+    ["/docs/start.js", "start.js", "text/javascript; charset=utf-8"],
+  ] as const) {
+    const content = await readFile(join(import.meta.dirname, "docs", file));
+    app.get(url, async (_request, reply) => reply.type(type).send(content));
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Operation, OperationAction } from "@latchkey/contract/operations.ts";
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
 import { encodeCursor, parseCursor } from "../cursor.ts";
 import type { OperationTable } from "../db/schema.ts";
@@ -82,8 +82,8 @@ export async function listOperations(access: ProjectAccess, page: { limit: numbe
     .orderBy("seq", "desc")
     .limit(page.limit);
   if (page.cursor !== undefined) {
-    const [seq = ""] = parseCursor(page.cursor, 1);
-    query = query.where("seq", "<", Number(seq));
+    const [seq] = parseCursor(page.cursor, 1);
+    query = query.where(sql<boolean>`seq < ${seq}::bigint`);
   }
   const rows = await query.execute();
   const last = rows.at(-1);

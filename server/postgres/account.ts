@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { userInfo } from "node:os";
+import { CHILD_ENV } from "./command.ts";
 import { PostgresError } from "./errors.ts";
 
 /**
@@ -47,7 +48,7 @@ export function findAccount(): Account {
       "/usr/sbin/nologin",
       SYSTEM_ACCOUNT,
     ],
-    { encoding: "utf8" },
+    { encoding: "utf8", env: CHILD_ENV },
   );
   const account = lookUp(SYSTEM_ACCOUNT);
   if (account === undefined) {
@@ -70,7 +71,7 @@ function lookUp(name: string): Account | undefined {
 }
 
 function idOf(flag: "-u" | "-g", name: string): number | undefined {
-  const { status, stdout } = spawnSync("id", [flag, name], { encoding: "utf8" });
+  const { status, stdout } = spawnSync("id", [flag, name], { encoding: "utf8", env: CHILD_ENV });
   return status === 0 && /^\d+\n$/.test(stdout) ? Number(stdout) : undefined;
 }
 

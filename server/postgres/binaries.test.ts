@@ -17,18 +17,18 @@ test("PostgreSQL runs as an account without privileges", () => {
 });
 
 test("the npm package's PostgreSQL is found and is recent enough", async (t) => {
-  const { binaries } = await makePlace(t);
+  const { binaries } = await makePlace(t, "/tmp");
   assert.ok(binaries.major >= 15);
   assert.ok(binaries.version.startsWith(String(binaries.major)));
 });
 
 test("a directory without PostgreSQL is refused by name", async (t) => {
-  const { dataDir, account } = await makePlace(t);
+  const { dataDir, account } = await makePlace(t, "/tmp");
   await assert.rejects(locateBinaries({ directory: dataDir, dataDir, account }), hasCode("no_binaries"));
 });
 
 test("PostgreSQL 14 is refused", async (t) => {
-  const { dataDir, account } = await makePlace(t);
+  const { dataDir, account } = await makePlace(t, "/tmp");
   for (const program of ["postgres", "initdb"]) {
     const path = join(dataDir, program);
     await writeFile(path, "#!/bin/sh\necho 'postgres (PostgreSQL) 14.9'\n");
@@ -38,7 +38,7 @@ test("PostgreSQL 14 is refused", async (t) => {
 });
 
 test("a package whose install script was blocked, in a place closed to the account, is repaired or copied once", async (t) => {
-  const { dataDir, account, binaries } = await makePlace(t);
+  const { dataDir, account, binaries } = await makePlace(t, "/tmp");
   const home = join(dataDir, "home");
   const native = join(home, "package", "native");
   await mkdir(dirname(native), { recursive: true });
@@ -66,7 +66,7 @@ test("a package whose install script was blocked, in a place closed to the accou
 });
 
 test("missing links are made in place where that is possible", async (t) => {
-  const { dataDir, account, binaries } = await makePlace(t);
+  const { dataDir, account, binaries } = await makePlace(t, "/tmp");
   const native = join(dataDir, "package", "native");
   await mkdir(join(native, "lib"), { recursive: true });
   const original = dirname(dirname(binaries.postgres));

@@ -132,9 +132,9 @@ async function copyRuntime(
   try {
     await makePassage(aside, account);
     await copyTree(found.native, join(aside, "native"));
-    // Installed under umask 077 the package is for its owner alone. The copy stays ours: the account that
-    // runs strangers' SQL must not be able to change the program it runs.
-    await runCommand("chmod", ["-R", "go+rX,go-w", join(aside, "native")]);
+    // Installed under umask 077 the package is for its owner alone, and a read-only one makes a read-only copy.
+    // The copy stays ours: the account that runs strangers' SQL must not be able to change the program it runs.
+    await runCommand("chmod", ["-R", "u+rwX,go+rX,go-w", join(aside, "native")]);
     await repairLinks(join(aside, "native"));
     await rename(aside, runtime);
   } catch (error) {

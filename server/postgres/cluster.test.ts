@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chown, mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { adoptCluster, type Cluster, type ClusterConfig, hasConfig, startCluster } from "./cluster.ts";
-import { asAccount } from "./command.ts";
+import { asAccount, runCommand } from "./command.ts";
 import { findPostmaster, readPidFile, SUPERUSER } from "./data-directory.ts";
 import { PostgresError } from "./errors.ts";
 import { silent } from "./events.ts";
@@ -64,6 +64,19 @@ const login = ({ socketDirectory, port }: RunningCluster) => ({
   password,
   database: "postgres",
 });
+
+/** A session that would be busy for a minute; resolves when it has been ended. */
+async function occupy(running: RunningCluster): Promise<void> {
+  await assert.rejects(withSession(login(running), (session) => session.query("SELECT pg_sleep(60)")));
+}
+
+const untilBusy = (running: RunningCluster) =>
+  until("the session is busy", () =>
+    withSession(login(running), async (session) => {
+      const { rows } = await session.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+      return rows.length === 1;
+    }),
+  );
 
 const hasCode = (code: string) => (error: unknown) => error instanceof PostgresError && error.code === code;
 
@@ -171,13 +184,8 @@ test("after a kill -9 in the middle of work the next start recovers what was com
     await session.query("INSERT INTO t SELECT generate_series(1, 1000)");
   });
   // A backend that is busy outlives its postmaster for a moment, attached to the shared memory.
-  const busy = withSession(login(running), (session) => session.query("SELECT pg_sleep(60)")).catch(() => {});
-  await until("the backend is busy", () =>
-    withSession(login(running), async (session) => {
-      const { rows } = await session.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
-      return rows.length === 1;
-    }),
-  );
+  const busy = occupy(running);
+  await untilBusy(running);
   await killPostmaster(cluster.directory);
   assert.deepEqual(await running.end, { asked: false, reason: "SIGKILL" });
   const again = await startCluster(cluster, cluster.config);
@@ -200,9 +208,12 @@ test("stopping grows harder by deadlines until the process has gone", async (t) 
 test("sessions do not hold up a stop", async (t) => {
   const cluster = await makeCluster(t);
   const running = await startCluster(cluster, cluster.config);
-  const busy = assert.rejects(withSession(login(running), (session) => session.query("SELECT pg_sleep(60)")));
-  await until("the session is there", () => isAlive(running.identity));
+  const busy = occupy(running);
+  await untilBusy(running);
+  const began = performance.now();
   await running.stop();
+  assert.ok(performance.now() - began < 10_000);
+  assert.deepEqual(await running.end, { asked: true, reason: "exit code 0" });
   await busy;
 });
 
@@ -220,7 +231,6 @@ test("a data directory too deep for a unix socket gets a private short one, remo
 test("a socket directory under /tmp that another user made first is refused", async (t) => {
   if (process.getuid?.() !== 0) return t.skip("needs a second account");
   const cluster = await makeCluster(t, `${"deep".repeat(20)}/squat`);
-  const { chown, rmdir } = await import("node:fs/promises");
   await mkdir(cluster.socketDirectory, { mode: 0o777 });
   t.after(() => rmdir(cluster.socketDirectory));
   await chown(cluster.socketDirectory, 65534, 65534);
@@ -232,7 +242,6 @@ test("the server's account can pass through our directories but not list them", 
   if (cluster.account.is_self) return t.skip("one account only");
   const room = join(cluster.directory, "..");
   assert.ok(await canEnter(cluster.account, room));
-  const { runCommand } = await import("./command.ts");
   await assert.rejects(runCommand("ls", [room], { account: cluster.account }), hasCode("command_failed"));
 });
 

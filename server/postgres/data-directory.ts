@@ -104,7 +104,7 @@ export interface Postmaster extends ProcessIdentity {
   readonly ready: boolean;
 }
 
-/** What `postmaster.pid` says, true or not (storage: src/include/utils/pidfile.h). */
+/** What `postmaster.pid` says, true or not (src/include/utils/pidfile.h). */
 export interface PidFile {
   readonly pid: number;
   readonly port: number;

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { runCommand } from "./command.ts";
 import { findPostmaster, SUPERUSER } from "./data-directory.ts";
 import { attachEmbedded, type Embedded, type EmbeddedConnection, startEmbedded } from "./embedded.ts";
@@ -13,7 +13,7 @@ import { killPostmaster, makePlace, type Place, until, withSession } from "./tes
 const dataOf = ({ dataDir }: Place) => join(dataDir, "postgres", "data");
 
 /** A server in a process of its own, to be killed. */
-async function startElsewhere(t: TestContext, { dataDir }: Place): Promise<ChildProcess> {
+async function startElsewhere({ dataDir, closing }: Place): Promise<ChildProcess> {
   const program = `
     import { findAccount } from ${JSON.stringify(import.meta.resolve("./account.ts"))};
     import { locateBinaries } from ${JSON.stringify(import.meta.resolve("./binaries.ts"))};
@@ -26,7 +26,7 @@ async function startElsewhere(t: TestContext, { dataDir }: Place): Promise<Child
   const child = spawn(process.execPath, ["--input-type=module", "--eval", program, dataDir], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  t.after(() => child.kill("SIGKILL"));
+  closing.push(() => child.kill("SIGKILL"));
   return child;
 }
 
@@ -40,16 +40,16 @@ const query = async (connection: EmbeddedConnection, text: string) =>
   withSession({ ...connection }, async (session) => (await session.query(text)).rows);
 
 /** Stopped before the directory is deleted, whatever the test does. */
-async function start(t: TestContext, place: Place): Promise<Embedded> {
+async function start(place: Place): Promise<Embedded> {
   const embedded = await startEmbedded(place);
-  t.after(() => embedded.stop());
+  place.closing.push(() => embedded.stop());
   return embedded;
 }
 
 test("a killed server's database is adopted as it runs, and after a kill of everything its data is there", async (t) => {
   const place = await makePlace(t);
   assert.equal(await attachEmbedded(place.dataDir), undefined);
-  const child = await startElsewhere(t, place);
+  const child = await startElsewhere(place);
   assert.ok(child.stdout);
   await once(child.stdout, "data");
   const beside = await attachEmbedded(place.dataDir);
@@ -67,31 +67,31 @@ test("a killed server's database is adopted as it runs, and after a kill of ever
   assert.equal(findPostmaster(dataOf(place)), undefined);
   assert.equal(await attachEmbedded(place.dataDir), undefined);
 
-  const second = await startElsewhere(t, place);
+  const second = await startElsewhere(place);
   assert.ok(second.stdout);
   await once(second.stdout, "data");
   await kill(second);
   await killPostmaster(dataOf(place));
-  const recovered = await start(t, place);
+  const recovered = await start(place);
   assert.deepEqual(await query(recovered.connection, "SELECT n FROM kept"), [{ n: 42 }]);
 });
 
 test("an initdb that was killed half-way is done again and leaves nothing", async (t) => {
   const place = await makePlace(t);
-  const child = await startElsewhere(t, place);
+  const child = await startElsewhere(place);
   const room = join(place.dataDir, "postgres");
   const halfDone = async () => (await readdir(room).catch(() => [])).some((name) => name.startsWith("data.init-"));
   await until("initdb is at work", halfDone);
   await kill(child);
   assert.equal(findPostmaster(dataOf(place)), undefined);
-  const embedded = await start(t, place);
+  const embedded = await start(place);
   assert.equal((await query(embedded.connection, "SELECT current_database() AS name"))[0]?.name, "latchkey");
   assert.deepEqual((await readdir(room)).sort(), ["data", "postgres.log", "socket"]);
 });
 
 test("the control plane's own database: who may enter it, and that it comes back", async (t) => {
   const place = await makePlace(t);
-  const embedded = await start(t, place);
+  const embedded = await start(place);
   const { connection } = embedded;
 
   await t.test("its role is no superuser, and the superuser cannot log in", async () => {
@@ -138,8 +138,7 @@ test("the control plane's own database: who may enter it, and that it comes back
   await t.test("a lost password file is replaced", async () => {
     await embedded.stop();
     await rm(join(place.dataDir, "postgres.password"));
-    const again = await startEmbedded(place);
-    t.after(() => again.stop());
+    const again = await start(place);
     assert.notEqual(again.connection.password, connection.password);
     assert.equal((await query(again.connection, "SELECT 1 AS one"))[0]?.one, 1);
   });

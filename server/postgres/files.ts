@@ -12,9 +12,15 @@ import { PostgresError } from "./errors.ts";
  * SQL, so it must not be able to read our secrets, nor to plant a symbolic link that root follows.
  */
 
-/** Makes a directory that this process owns and that the account may pass through but not list or change. */
+/**
+ * Makes a directory that this process owns and that the account may pass through but not list or change, and
+ * those above it that are missing. One that exists is opened for the account as far as is needed, no further.
+ */
 export async function makePassage(directory: string, account: Account): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (!(await exists(dirname(directory)))) await makePassage(dirname(directory), account);
+  await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
   if (account.is_self) return;
   const { mode, gid } = await stat(directory);
   if ((mode & 0o001) !== 0 || (gid === account.gid && (mode & 0o010) !== 0)) return;
@@ -111,7 +117,22 @@ export async function removeLeftovers(path: string, kind: string): Promise<void>
   const prefix = `${basename(path)}.${kind}-`;
   const names = await readdir(dirname(path)).catch(() => []);
   const leftovers = names.filter((name) => name.startsWith(prefix));
-  await Promise.all(leftovers.map((name) => rm(join(dirname(path), name), { recursive: true, force: true })));
+  await Promise.all(leftovers.map((name) => discard(join(dirname(path), name))));
+}
+
+/**
+ * Deletes a directory in which a `cp` or `initdb` of a killed server may still be writing: it is moved from
+ * under their feet first, and they fail, but not before they have finished the file they are at.
+ */
+export async function discard(directory: string): Promise<void> {
+  const aside = `${directory}.discarded-${randomBytes(6).toString("hex")}`;
+  try {
+    await rename(directory, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  await rm(aside, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
 }
 
 /**

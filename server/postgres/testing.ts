@@ -19,22 +19,26 @@ export interface Place {
   readonly dataDir: string;
   readonly binaries: Binaries;
   readonly account: Account;
+  /** Work to do before the servers are killed and the directory is deleted, the latest first. */
+  readonly closing: (() => unknown)[];
 }
 
 /**
  * Makes a data directory of its own for a test. Afterwards every server started in it is killed and the
- * directory deleted, however the test ended.
+ * directory deleted, however the test ended. Programs may not be executable in memory: name a parent for those.
  */
-export async function makePlace(t: Pick<TestContext, "after">): Promise<Place> {
-  const dataDir = await mkdtemp(join(await roomyMemory(), "latchkey-test-"));
+export async function makePlace(t: Pick<TestContext, "after">, parent?: string): Promise<Place> {
+  const dataDir = await mkdtemp(join(parent ?? (await roomyMemory()), "latchkey-test-"));
+  const closing: (() => unknown)[] = [];
   t.after(async () => {
+    for (const work of closing.reverse()) await work();
     await killServers(dataDir);
     // A process that was being killed may have written meanwhile.
     await rm(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   });
   const account = findAccount();
   await makePassage(dataDir, account);
-  return { dataDir, binaries: await locateBinaries({ dataDir, account }), account };
+  return { dataDir, binaries: await locateBinaries({ dataDir, account }), account, closing };
 }
 
 /** A file system in memory where there is a large one: tests copy whole clusters, and nothing here tests the disk. */

@@ -1,32 +1,31 @@
 import { betterAuth } from "better-auth";
-import { isAPIError } from "better-auth/api";
 import { serializeCookie, serializeSignedCookie } from "better-call";
-import pg from "pg";
+import type pg from "pg";
 import type { Origin } from "../access/principal.ts";
-import { type Connection, poolConfig, type Tx } from "../db/pool.ts";
+import { type Connection, openPool, poolConfig, type Tx } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
 import { newUuid } from "../ids.ts";
 import type { Secret } from "../keys/secret.ts";
 import { describeError, type Log } from "../log.ts";
 import { hashPassword, isPasswordOf } from "./password.ts";
-import { insertSession } from "./store.ts";
+import { findPasswordHash, insertSession } from "./store.ts";
 
 /**
  * Sessions: how a person proves who they are to the Console, and where they are signed in. Which people
  * there are is `users/`; OAuth is not here. This file is the only one that knows Better Auth, and nothing
  * of it leaves: the rest of the server could have another library tomorrow.
  *
- * Better Auth checks the password and the cookie, over a small pool of its own (ours answers strings where
- * it expects dates). What must be one with a change of ours goes through that change's transaction instead:
- * the session of a sign-up, and the end of any session.
+ * Better Auth says which cookie carries a session and whose it is, over a small pool of its own (ours
+ * answers strings where it expects dates). It cannot work in a transaction of ours, so what must be one
+ * with a change and its audit row is done here with its tables: starting and ending sessions.
  */
 export interface Identity {
   /**
    * Starts a session for whoever knows the password. An unknown e-mail and a wrong password throw the same
    * error after the same time, so that nobody can ask which e-mails have an account.
    */
-  verifyPasswordAndStartSession(email: string, password: string, origin: Origin): Promise<StartedSession>;
-  /** Starts a session for a person who has just been made in this transaction; returns the cookies to set. */
+  verifyPasswordAndStartSession(tx: Tx, email: string, password: string, origin: Origin): Promise<StartedSession>;
+  /** Starts a session for a person who has just proved who they are; returns the cookies to set. */
   startSession(tx: Tx, user_id: string, origin: Origin): Promise<string[]>;
   /** The live session of a `Cookie` header. Asks the database each time: an ended session is refused at once. */
   sessionFromCookie(cookie: string): Promise<{ user_id: string; session_id: string } | undefined>;
@@ -50,8 +49,6 @@ export interface IdentityDeps {
 /** Fixed, not sliding: a stolen cookie that is used every day must end all the same. */
 const SESSION_SECONDS = 30 * 24 * 60 * 60;
 const POOL_SIZE = 4;
-/** Better Auth reads address and client from request headers; these are ours, made from what the pipeline knows. */
-const ADDRESS_HEADER = "x-latchkey-address";
 const USER_AGENT_LENGTH = 256;
 
 const times = { createdAt: "created_at", updatedAt: "updated_at" } as const;
@@ -63,7 +60,7 @@ function configure({ cookie_secret, public_url, log }: IdentityDeps, database: p
     secret: cookie_secret.reveal(),
     database,
     telemetry: { enabled: false },
-    // The rules have their own limit, which knows the e-mail as well as the address.
+    // It serves no request; ours have their own limit.
     rateLimit: { enabled: false },
     logger: {
       level: "error",
@@ -71,12 +68,8 @@ function configure({ cookie_secret, public_url, log }: IdentityDeps, database: p
       log: (_level, message, error) =>
         log.event("database.error", { error: `${message}${error === undefined ? "" : `: ${describeError(error)}`}` }),
     },
-    emailAndPassword: {
-      enabled: true,
-      // Sign-up is `users/sign-up.ts`: it makes a person, an organization and a membership in one transaction.
-      disableSignUp: true,
-      password: { hash: hashPassword, verify: ({ hash, password }) => isPasswordOf(hash, password) },
-    },
+    // Signing in and up are ours.
+    emailAndPassword: { enabled: false },
     user: { modelName: "users", fields: { ...times, emailVerified: "email_verified" } },
     account: {
       modelName: "accounts",
@@ -111,40 +104,35 @@ function configure({ cookie_secret, public_url, log }: IdentityDeps, database: p
       cookiePrefix: "latchkey",
       useSecureCookies: public_url.startsWith("https:"),
       database: { generateId: newUuid },
-      ipAddress: { ipAddressHeaders: [ADDRESS_HEADER], ipv6Subnet: 128 },
     },
   });
 }
 
 export function createIdentity(deps: IdentityDeps): Identity {
-  const pool = new pg.Pool(poolConfig(deps.connection, POOL_SIZE));
-  pool.on("error", (error) => deps.log.event("database.error", { error: describeError(error) }));
+  const pool = openPool(poolConfig(deps.connection, POOL_SIZE), deps.log);
   const auth = configure(deps, pool);
 
-  return {
-    async verifyPasswordAndStartSession(email, password, origin) {
-      const headers = new Headers({
-        [ADDRESS_HEADER]: origin.address,
-        "user-agent": origin.user_agent.slice(0, USER_AGENT_LENGTH),
-      });
-      try {
-        const answer = await auth.api.signInEmail({ body: { email, password }, headers, returnHeaders: true });
-        return { user_id: answer.response.user.id, cookies: answer.headers.getSetCookie() };
-      } catch (cause) {
-        // What is left are 400 and 401 of its own: of an e-mail or a password that cannot be right.
-        if (!isAPIError(cause) || cause.statusCode >= 500) throw cause;
-        throw new ApiError("unauthenticated", "e-mail or password is not right", { cause });
-      }
-    },
+  const startSession = async (tx: Tx, user_id: string, origin: Origin): Promise<string[]> => {
+    const { authCookies, secret } = await auth.$context;
+    const { name, attributes } = authCookies.sessionToken;
+    const token = await insertSession(tx, user_id, SESSION_SECONDS, {
+      address: origin.address,
+      user_agent: origin.user_agent.slice(0, USER_AGENT_LENGTH),
+    });
+    return [await serializeSignedCookie(name, token, secret, { ...attributes, maxAge: SESSION_SECONDS })];
+  };
 
-    async startSession(tx, user_id, origin) {
-      const { authCookies, secret } = await auth.$context;
-      const { name, attributes } = authCookies.sessionToken;
-      const token = await insertSession(tx, user_id, SESSION_SECONDS, {
-        address: origin.address,
-        user_agent: origin.user_agent.slice(0, USER_AGENT_LENGTH),
-      });
-      return [await serializeSignedCookie(name, token, secret, { ...attributes, maxAge: SESSION_SECONDS })];
+  return {
+    startSession,
+
+    async verifyPasswordAndStartSession(tx, email, password, origin) {
+      const account = await findPasswordHash(tx, email.toLowerCase());
+      // Where there is nothing to compare with, a hash is made all the same, for the time that it takes.
+      if (!account) await hashPassword(password);
+      if (!account || !(await isPasswordOf(account.password, password))) {
+        throw new ApiError("unauthenticated", "e-mail or password is not right");
+      }
+      return { user_id: account.user_id, cookies: await startSession(tx, account.user_id, origin) };
     },
 
     async sessionFromCookie(cookie) {

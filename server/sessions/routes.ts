@@ -20,7 +20,7 @@ export function sessionRoutes({ identity, clock }: SessionDeps): Route[] {
       run: async ({ tx, origin }, { body: { email, password } }) => {
         const attempt = failed.begin(origin.address, email);
         const { user_id, cookies } = await identity
-          .verifyPasswordAndStartSession(email, password, origin)
+          .verifyPasswordAndStartSession(tx, email, password, origin)
           .catch((error: unknown) => {
             if (!(error instanceof ApiError)) attempt.undecided();
             throw error;

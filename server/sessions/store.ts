@@ -5,7 +5,25 @@ import type { PersonAccess } from "../access/handles.ts";
 import type { Tx } from "../db/pool.ts";
 import { newUuid } from "../ids.ts";
 
-/** Better Auth's table of sessions. A row is what makes a cookie good; without it the cookie opens nothing. */
+/**
+ * Better Auth's tables of sessions and accounts. The row of a session is what makes a cookie good; without
+ * it the cookie opens nothing.
+ */
+
+/** The hash that the password of an e-mail is checked against; undefined for one that cannot sign in. */
+export async function findPasswordHash(
+  tx: Tx,
+  email: string,
+): Promise<{ user_id: string; password: string } | undefined> {
+  const row = await tx
+    .selectFrom("users as u")
+    .innerJoin("accounts as a", "a.user_id", "u.id")
+    .select(["u.id as user_id", "a.password"])
+    .where("u.email", "=", email)
+    .where("a.provider_id", "=", "credential")
+    .executeTakeFirst();
+  return row && row.password !== null ? { user_id: row.user_id, password: row.password } : undefined;
+}
 
 /** Adds a session and returns its token, for the cookie. The person's expired ones go with the same stroke. */
 export async function insertSession(

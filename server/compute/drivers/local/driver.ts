@@ -1,10 +1,9 @@
-import { rm } from "node:fs/promises";
 import type { Clock } from "../../../clock.ts";
 import type { Account } from "../../../postgres/account.ts";
 import type { Binaries } from "../../../postgres/binaries.ts";
 import { lockDirectory } from "../../../postgres/directory-lock.ts";
 import { type EventLog, silent } from "../../../postgres/events.ts";
-import { makePassage, prepareDataDir } from "../../../postgres/files.ts";
+import { discard, makePassage, prepareDataDir, removeLeftovers } from "../../../postgres/files.ts";
 import type { Drivers } from "../../driver.ts";
 import { ensureCertificate } from "./certificate.ts";
 import { LocalCompute } from "./compute.ts";
@@ -39,7 +38,8 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
   await makePassage(layout.root, account);
   const unlock = await lockDirectory(layout.lock);
   try {
-    await rm(layout.work, { recursive: true, force: true });
+    await discard(layout.work);
+    await removeLeftovers(layout.work, "discarded");
     for (const directory of [layout.work, layout.templates, layout.spares, layout.branches, layout.computes]) {
       await makePassage(directory, account);
     }
