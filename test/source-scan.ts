@@ -21,7 +21,8 @@ export function scan(path: string, text: string): Source {
   const specifiers = [
     ...code.matchAll(/\b(?:import|export)\b(?:[\s\w$*,{}]*?)\bfrom\s*"(\d+)"/g),
     ...code.matchAll(/\bimport\s*"(\d+)"/g),
-    ...code.matchAll(/\b(?:import|require)\s*\(\s*(?:"(\d+)"\s*[,)])?/g),
+    ...code.matchAll(/\brequire\s*\(\s*"(\d+)"/g),
+    ...code.matchAll(/\bimport\s*\(\s*(?:"(\d+)"\s*[,)])?/g),
   ].map(([, number]) => (number === undefined ? "(computed)" : (strings[Number(number)] ?? "")));
   return { path, code, imports: specifiers.map((specifier) => resolve(path, specifier)) };
 }
