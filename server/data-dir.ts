@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { link, mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Clock } from "./clock.ts";
 import { newUuid } from "./ids.ts";
 import { Secret } from "./keys/secret.ts";
 import { lockDirectory } from "./postgres/directory-lock.ts";
@@ -25,15 +26,48 @@ export interface DataDirLock {
  * whatever means, leaves nothing that would have to be cleared away by hand.
  */
 export async function lockDataDir(data_dir: string): Promise<DataDirLock> {
+  const lock = await tryLock(data_dir, "server.lock");
+  if (lock) return lock;
+  throw new DataDirError(
+    `another Latchkey server is running on ${data_dir}; stop it first, or give this one its own LATCHKEY_DATA_DIR`,
+  );
+}
+
+/**
+ * Takes the data directory for a server. Where it is not another server but a command such as `setup` that
+ * has it for a moment, the server waits for that to end rather than not to start.
+ */
+export async function lockDataDirForServer(data_dir: string, clock: Clock): Promise<DataDirLock> {
+  for (;;) {
+    const lock = await tryLock(data_dir, "server.lock");
+    if (lock) return lock;
+    const nobody_visits = await tryLock(data_dir, VISIT_LOCK);
+    await nobody_visits?.release();
+    // A visit that has ended since the first look has left the directory free.
+    if (nobody_visits) return await lockDataDir(data_dir);
+    await clock.sleep(LOOK_AGAIN_MS);
+  }
+}
+
+/** Waits until no other command visits the data directory, then keeps others away until released. */
+export async function lockDataDirForVisit(data_dir: string, clock: Clock): Promise<DataDirLock> {
+  for (;;) {
+    const lock = await tryLock(data_dir, VISIT_LOCK);
+    if (lock) return lock;
+    await clock.sleep(LOOK_AGAIN_MS);
+  }
+}
+
+const VISIT_LOCK = "visit.lock";
+const LOOK_AGAIN_MS = 50;
+
+async function tryLock(data_dir: string, name: string): Promise<DataDirLock | undefined> {
   await mkdir(data_dir, { recursive: true, mode: 0o700 });
   try {
-    return { release: await lockDirectory(join(data_dir, "server.lock")) };
+    return { release: await lockDirectory(join(data_dir, name)) };
   } catch (error) {
-    if (!(error instanceof PostgresError) || error.code !== "in_use") throw error;
-    throw new DataDirError(
-      `another Latchkey server is running on ${data_dir}; stop it first, or give this one its own LATCHKEY_DATA_DIR`,
-      { cause: error },
-    );
+    if (error instanceof PostgresError && error.code === "in_use") return undefined;
+    throw error;
   }
 }
 

@@ -7,11 +7,12 @@ import { branchRoutes } from "./branches/routes.ts";
 import { systemClock as clock } from "./clock.ts";
 import { openLocalDriver } from "./compute/drivers/local/driver.ts";
 import { type Config, ConfigError, printConfig, readConfig } from "./config.ts";
-import { DataDirError, lockDataDir, readOrMakeNodeId } from "./data-dir.ts";
+import { registerConsole } from "./console/static.ts";
+import { DataDirError, lockDataDirForServer, readOrMakeNodeId } from "./data-dir.ts";
 import { databaseRoutes } from "./databases/routes.ts";
-import { isDatabaseLost } from "./db/pool.ts";
+import { isDatabaseLost, pingDatabase } from "./db/pool.ts";
 import { endpointRoutes } from "./endpoints/routes.ts";
-import { API_PREFIX, createApp } from "./http/app.ts";
+import { API_PREFIX, closeApp, createApp } from "./http/app.ts";
 import { openApiDocument } from "./http/openapi.ts";
 import { registerOps } from "./http/ops.ts";
 import { createReconcilers } from "./jobs/reconcilers.ts";
@@ -59,7 +60,7 @@ class Stack {
 }
 
 async function start(config: Config, log: Log, started: Stack): Promise<string> {
-  const lock = await lockDataDir(config.data_dir);
+  const lock = await lockDataDirForServer(config.data_dir, clock);
   started.add("data directory", () => lock.release());
   const machinery = await findMachinery(config);
   const { instance, drivers } = await openInParallel(config, machinery, log, started);
@@ -109,16 +110,14 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
   await registerOps(app, {
     metrics: log.metrics,
     metrics_token: config.metrics_token,
-    openapi: openApiDocument(
-      routes.map((route) => route.contract),
-      version,
-      config.public_url + API_PREFIX,
-    ),
+    openapi: openApiDocument(routes, version, config.public_url + API_PREFIX),
     isReady: async () => {
-      await db.selectFrom("instance").select("id").executeTakeFirstOrThrow();
+      await pingDatabase(db);
       return !stopping;
     },
   });
+
+  await registerConsole(app, { dist: join(import.meta.dirname, "../console/dist") });
 
   jobs.start();
   started.add("jobs", () => jobs.stop());
@@ -126,7 +125,7 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
   await app.listen({ host: config.host, port: config.port });
   started.add("http", async () => {
     stopping = true;
-    await app.close();
+    await closeApp(app);
   });
   const setup_token = await issueSetupToken(db);
   return banner(config, setup_token);

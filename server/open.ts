@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { bindToInstance, DataDirError, lockDataDir, readOrMakeSecretKey } from "./data-dir.ts";
+import { bindToInstance, DataDirError, lockDataDir, lockDataDirForVisit, readOrMakeSecretKey } from "./data-dir.ts";
 import { readInstance } from "./db/instance.ts";
 import { migrate } from "./db/migrate.ts";
 import { type Connection, checkServerVersion, type Db, openDatabase } from "./db/pool.ts";
@@ -59,6 +59,18 @@ const VISIT_DEADLINE_MS = 60_000;
 export async function visitInstance(config: Config, clock: Clock, log: Log): Promise<Instance> {
   if (config.database_url !== undefined)
     return await connect(config, { url: config.database_url }, log, async () => {});
+  const visit = await lockDataDirForVisit(config.data_dir, clock);
+  try {
+    const instance = await openOnVisit(config, clock, log);
+    const close = () => instance.close().finally(() => visit.release());
+    return { ...instance, close };
+  } catch (error) {
+    await visit.release();
+    throw error;
+  }
+}
+
+async function openOnVisit(config: Config, clock: Clock, log: Log): Promise<Instance> {
   const deadline = clock.monotonic_ms() + VISIT_DEADLINE_MS;
   for (;;) {
     const lock = await tryLock(config.data_dir);

@@ -82,7 +82,8 @@ async function setUp(wish: PersonWish): Promise<PersonSetUp> {
         await instance.close();
       }
     } catch (error) {
-      if (!isDatabaseLost(error) || systemClock.monotonic_ms() > deadline) throw error;
+      const lost = isDatabaseLost(error) || (error instanceof Error && isDatabaseLost(error.cause));
+      if (!lost || systemClock.monotonic_ms() > deadline) throw error;
       await systemClock.sleep(250);
     }
   }

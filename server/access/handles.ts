@@ -12,6 +12,8 @@ export class CallerAccess {
   readonly tx: Tx;
   readonly principal: Principal;
   readonly origin: Origin;
+  /** Set when a rule asked for another action than its route did: the one that the audit tells of. */
+  required: Action | undefined;
 
   constructor(tx: Tx, principal: Principal, origin: Origin) {
     this.tx = tx;
@@ -51,6 +53,7 @@ export class OrganizationAccess extends CallerAccess {
   /** For a rule whose action shows only once a row is read; throws the same refusal as the pipeline. */
   require(action: Action): void {
     if (!isAllowed(action, this.standing)) throw refusal(this.principal, this.standing);
+    this.required = action;
   }
 
   /** The handle of a project that has just been created under this organization, in this transaction. */

@@ -76,6 +76,11 @@ export function openDatabase(connection: Connection, log: Log, max = 10): { db: 
   return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
 }
 
+/** Resolves when the database answers. */
+export async function pingDatabase(db: Db): Promise<void> {
+  await sql`select 1`.execute(db);
+}
+
 const OLDEST_SERVER = 150_000;
 
 /** Refuses a server that is too old, before any migration touches it. */

@@ -2,14 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import helmet from "@fastify/helmet";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { isAllowed } from "../access/policy.ts";
 import { describePrincipal } from "../access/principal.ts";
 import type { Clock } from "../clock.ts";
 import { isDatabaseLost, sqlState } from "../db/pool.ts";
 import { ApiError, errorBody } from "../errors.ts";
 import { describeError, type Log } from "../log.ts";
 import type { Route } from "../route.ts";
-import { authenticateRequest, type PipelineDeps, serveRoute } from "./pipeline.ts";
+import { authenticateRequest, isOpen, type PipelineDeps, serveRoute } from "./pipeline.ts";
 
 export const API_PREFIX = "/api/v2";
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -105,9 +104,20 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   return app;
 }
 
-/** Open to everybody: what a visitor needs on the way to a credential. */
-function isOpen({ requires: { action } }: Route): boolean {
-  return typeof action === "string" && isAllowed(action, "anonymous");
+const IDLE_SWEEP_MS = 20;
+
+/**
+ * Stops listening, lets the requests in progress end, and resolves when the last connection has gone. A
+ * keep-alive connection that was busy at the start is closed as soon as it is idle, not when its client
+ * thinks of it.
+ */
+export async function closeApp(app: FastifyInstance): Promise<void> {
+  const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(sweep);
+  }
 }
 
 /** Clients that always state a JSON content type send it with an empty body too: that is no body. */

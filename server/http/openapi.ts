@@ -1,12 +1,17 @@
 import { ApiErrorBody } from "@latchkey/contract/common.ts";
 import type { RouteContract } from "@latchkey/contract/route.ts";
 import type { TObject } from "typebox";
+import type { Route } from "../route.ts";
+import { isOpen } from "./pipeline.ts";
 
 /** The OpenAPI 3.1 document, made from the contract: TypeBox schemas are JSON Schema as they stand. */
-export function openApiDocument(contracts: readonly RouteContract[], version: string, base_url: string): object {
+export function openApiDocument(routes: readonly Route[], version: string, base_url: string): object {
+  const contracts = routes.map((route) => route.contract);
   const paths: Record<string, Record<string, object>> = {};
-  for (const contract of contracts) {
-    paths[contract.path] = { ...paths[contract.path], [contract.method.toLowerCase()]: operation(contract) };
+  for (const route of routes) {
+    const { path, method } = route.contract;
+    const described = { ...operation(route.contract), ...(isOpen(route) ? { security: [] } : {}) };
+    paths[path] = { ...paths[path], [method.toLowerCase()]: described };
   }
   const tags = [...new Set(contracts.map(({ tag }) => tag))].map((name) => ({ name }));
   return {

@@ -61,6 +61,8 @@ async function registerReference(app: FastifyInstance): Promise<void> {
   }
 }
 
+const PROXY_HEADERS = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+
 /**
  * The socket's own address counts, never a forwarded one, and a request that came through a proxy is not
  * from this machine even when the proxy is.
@@ -68,7 +70,8 @@ async function registerReference(app: FastifyInstance): Promise<void> {
 function mayReadMetrics(request: FastifyRequest, token: string | undefined): boolean {
   const given = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
   if (token !== undefined && given !== undefined) return timingSafeEqual(digest(given), digest(token));
-  return isLoopback(request.socket.remoteAddress ?? "") && request.headers["x-forwarded-for"] === undefined;
+  const proxied = PROXY_HEADERS.some((name) => request.headers[name] !== undefined);
+  return isLoopback(request.socket.remoteAddress ?? "") && !proxied;
 }
 
 /** Equal lengths for the comparison, whatever was given. */

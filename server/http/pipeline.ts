@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Authenticator } from "../access/authenticate.ts";
 import { authorize, type Demand } from "../access/authorize.ts";
 import type { CallerAccess } from "../access/handles.ts";
-import type { Action } from "../access/policy.ts";
+import { type Action, isAllowed } from "../access/policy.ts";
 import type { Origin, Principal } from "../access/principal.ts";
 import type { Db, Tx } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
@@ -25,6 +25,11 @@ export interface PipelineDeps {
 }
 
 const ANONYMOUS: Principal = { kind: "anonymous" };
+
+/** Open to everybody: what a visitor needs on the way to a credential. */
+export function isOpen({ requires: { action } }: Route): boolean {
+  return typeof action === "string" && isAllowed(action, "anonymous");
+}
 
 /** Step 1, before the body is read: an unknown caller costs us no more than headers. */
 export function authenticateRequest(deps: PipelineDeps, open: boolean) {
@@ -87,7 +92,7 @@ async function runRoute(route: Route, checks: Checks, request: FastifyRequest, t
   const result = await run(access, input);
   if (route.audit) {
     const audit = route.audit as (input: object, result: unknown) => AuditSubject;
-    await deps.recordAudit(access, action, audit(input, bodyOf(result)));
+    await deps.recordAudit(access, access.required ?? action, audit(input, bodyOf(result)));
   }
   return result;
 }

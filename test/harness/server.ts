@@ -229,7 +229,10 @@ export async function waitFor(
  * A server with a new data directory, started. Given a test's context it closes itself when the test ends;
  * in a suite, call `close` in `after`.
  */
-export async function startServer(t?: Pick<TestContext, "after">, env: Record<string, string> = {}): Promise<TestServer> {
+export async function startServer(
+  t?: Pick<TestContext, "after">,
+  env: Record<string, string> = {},
+): Promise<TestServer> {
   const data_dir = await mkdtemp(join(tmpdir(), "latchkey-test-"));
   const server = new TestServer(await freePort(), data_dir, env);
   t?.after(() => server.close());

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { createProject, openPlane, type Plane } from "../jobs/test-plane.ts";
+
+interface Listed {
+  readonly branches: { id: string; name: string; default: boolean }[];
+  readonly annotations: object;
+  readonly pagination?: { next?: string; sort_by: string; sort_order: string };
+}
+
+describe("the branches of a project", () => {
+  let plane: Plane;
+  let path: string;
+  before(async () => {
+    plane = await openPlane();
+    const { project } = await createProject(plane);
+    path = `/projects/${project.id}/branches`;
+    await plane.db.transaction().execute(async (tx) => {
+      for (const [n, name] of ["Delta", "alpha", "echo_1", "bravo", "charlie"].entries()) {
+        await tx
+          .insertInto("branches")
+          .values({
+            id: `br-test-branch-0000000${n}`,
+            project_id: project.id,
+            node_id: "elsewhere",
+            name,
+            is_default: false,
+            current_state: "ready",
+            logical_size: null,
+            created_by: null,
+          })
+          .execute();
+      }
+    });
+  });
+  after(() => plane.close());
+
+  const list = (query = "") => plane.call<Listed>("GET", `${path}?${query}`);
+
+  it("are all listed where no limit is given, with the map of annotations that the neon CLI reads", async () => {
+    const { body } = await list();
+    assert.equal(body.branches.length, 6);
+    assert.deepEqual(body.annotations, {});
+    assert.deepEqual(body.pagination, { sort_by: "updated_at", sort_order: "desc" });
+  });
+
+  for (const sort_by of ["name", "created_at", "updated_at"]) {
+    for (const sort_order of ["asc", "desc"]) {
+      it(`are paged by ${sort_by} ${sort_order} without a gap or a repetition`, async () => {
+        const order = `sort_by=${sort_by}&sort_order=${sort_order}`;
+        const whole = (await list(order)).body.branches.map(({ id }) => id);
+        const paged: string[] = [];
+        let next: string | undefined;
+        do {
+          // The cursor knows its order: a client may leave it out.
+          const { status, body } = await list(next === undefined ? `${order}&limit=2` : `limit=2&cursor=${next}`);
+          assert.equal(status, 200);
+          paged.push(...body.branches.map(({ id }) => id));
+          next = body.pagination?.next;
+        } while (next !== undefined);
+        assert.deepEqual(paged, whole);
+        assert.equal(new Set(paged).size, 6);
+      });
+    }
+  }
+
+  it("are found by a part of the name in any case, taken literally", async () => {
+    assert.deepEqual(
+      (await list("search=DELT")).body.branches.map(({ name }) => name),
+      ["Delta"],
+    );
+    assert.deepEqual(
+      (await list("search=_")).body.branches.map(({ name }) => name),
+      ["echo_1"],
+    );
+    assert.equal((await plane.call<{ count: number }>("GET", `${path}/count?search=DELT`)).body.count, 1);
+    assert.equal((await plane.call<{ count: number }>("GET", `${path}/count`)).body.count, 6);
+  });
+
+  it("are not paged by a cursor that this list did not give", async () => {
+    const forged = (position: unknown) => Buffer.from(JSON.stringify(position)).toString("base64url");
+    for (const cursor of [
+      "x",
+      forged(["id", "asc", "a", "b"]),
+      forged(["constructor", "asc", "a", "b"]),
+      forged(["name", "sideways", "a", "b"]),
+      forged(["created_at", "asc", "not a date", "b"]),
+      forged({}),
+    ]) {
+      assert.equal((await list(`cursor=${cursor}`)).status, 400, cursor);
+    }
+  });
+});

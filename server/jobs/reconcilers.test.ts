@@ -1,0 +1,309 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { after, afterEach, before, describe, it } from "node:test";
+import { waitFor } from "../../test/harness/server.ts";
+import { systemClock } from "../clock.ts";
+import { DriverError, type DriverErrorCode, type StorageDriver } from "../compute/driver.ts";
+import { COMPUTE_HOST, findFreePort } from "../endpoints/ports.ts";
+import { type Job, JobRunner } from "./runner.ts";
+import { createProject, jobNamed, openPlane, type Plane, queryAsClient, runOnce } from "./test-plane.ts";
+
+describe("the reconcilers", () => {
+  let plane: Plane;
+  before(async () => {
+    plane = await openPlane();
+  });
+  after(() => plane.close());
+  afterEach(async () => {
+    await plane.db.updateTable("operations").set({ status: "cancelled" }).execute();
+    await plane.db.updateTable("projects").set({ deleted_at: new Date().toISOString() }).execute();
+    await runOnce(plane.reconcilers());
+    assert.deepEqual(await plane.onMachine(), { computes: [], branches: [] });
+  });
+
+  /** The real storage driver, but for `createRoot`. */
+  function storageWhere(createRoot: StorageDriver["createRoot"]): StorageDriver {
+    const { storage } = plane.drivers();
+    return {
+      capabilities: () => storage.capabilities(),
+      createRoot,
+      stat: (id) => storage.stat(id),
+      list: () => storage.list(),
+      remove: (id) => storage.remove(id),
+    };
+  }
+
+  const failingWith = (code: DriverErrorCode, message: string) =>
+    storageWhere(() => Promise.reject(new DriverError(code, message)));
+
+  async function operationsOf(project_id: string) {
+    type Listed = { action: string; status: string; error?: string; failures_count: number; retry_at?: string };
+    const { body } = await plane.call<{ operations: Listed[] }>("GET", `/projects/${project_id}/operations`);
+    return body.operations.toReversed();
+  }
+
+  async function endpointOf(project_id: string) {
+    type Listed = { id: string; host: string; current_state: string; pending_state?: string; started_at?: string };
+    const { body } = await plane.call<{ endpoints: [Listed] }>("GET", `/projects/${project_id}/endpoints`);
+    return body.endpoints[0];
+  }
+
+  /** Moves the database's clock, in effect: whatever waits to be tried again is due now. */
+  const passTime = () => plane.db.updateTable("operations").set({ retry_at: null }).execute();
+
+  async function withRunner(jobs: Job[], work: (runner: JobRunner) => Promise<void>): Promise<void> {
+    const runner = new JobRunner(jobs, { clock: systemClock, log: plane.log });
+    runner.start();
+    try {
+      await work(runner);
+    } finally {
+      await runner.stop();
+    }
+  }
+
+  it("an operation that fails is tried again later, tells no secret, and succeeds in the end", async () => {
+    const { project } = await createProject(plane);
+    const failing = plane.reconcilers({ storage: failingWith("start_failed", "at /secret/path") });
+    await runOnce([jobNamed(failing, "operations")]);
+    const [first, second] = await operationsOf(project.id);
+    assert.equal(first?.status, "scheduling");
+    assert.equal(first?.failures_count, 1);
+    assert.equal(first?.error, "the compute did not start");
+    assert.ok(first?.retry_at !== undefined);
+    assert.equal(second?.status, "scheduling");
+    assert.equal(second?.failures_count, 0);
+
+    const jobs = plane.reconcilers();
+    await runOnce([jobNamed(jobs, "operations")]);
+    assert.equal((await operationsOf(project.id))[0]?.status, "scheduling", "it is not due yet");
+    await passTime();
+    await runOnce([jobNamed(jobs, "operations")]);
+    const done = await operationsOf(project.id);
+    assert.deepEqual(
+      done.map(({ status }) => status),
+      ["finished", "finished"],
+    );
+    assert.equal(done[0]?.error, undefined);
+  });
+
+  it("after ten failures an operation is failed, what was to follow is cancelled, and the project can be deleted", async () => {
+    const { project } = await createProject(plane);
+    const [operations] = plane.reconcilers({ storage: failingWith("start_failed", "no luck") });
+    for (let i = 0; i < 10; i++) {
+      await runOnce([operations as Job]);
+      await passTime();
+    }
+    const [first, second] = await operationsOf(project.id);
+    assert.deepEqual([first?.status, first?.failures_count], ["failed", 10]);
+    assert.equal(second?.status, "cancelled");
+    assert.equal((await plane.call("DELETE", `/projects/${project.id}`)).status, 200);
+  });
+
+  it("an operation that can never succeed is failed at once", async () => {
+    const { project } = await createProject(plane);
+    await runOnce([jobNamed(plane.reconcilers({ storage: failingWith("name_refused", "no") }), "operations")]);
+    assert.equal((await operationsOf(project.id))[0]?.status, "failed");
+  });
+
+  it("a project whose storage is slow to make does not hold up another one", async () => {
+    const slow = await createProject(plane, { name: "slow" });
+    const gate = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    const storage = storageWhere(async (id, options) => {
+      if (id === slow.branch.id) {
+        reached.resolve();
+        await gate.promise;
+      }
+      await plane.drivers().storage.createRoot(id, options);
+    });
+    await withRunner(plane.reconcilers({ storage }), async (runner) => {
+      await reached.promise;
+      const quick = await createProject(plane, { name: "quick" });
+      runner.poke();
+      await waitFor("the quick project", async () =>
+        (await operationsOf(quick.project.id)).every(({ status }) => status === "finished"),
+      );
+      assert.equal((await operationsOf(slow.project.id))[0]?.status, "running");
+      gate.resolve();
+      await waitFor("the slow project", async () =>
+        (await operationsOf(slow.project.id)).every(({ status }) => status === "finished"),
+      );
+    });
+  });
+
+  it("a branch of another node is left alone: neither made, started, measured nor removed", async () => {
+    const { project, branch } = await createProject(plane);
+    await runOnce(plane.reconcilers({ node_id: "another-node" }));
+    assert.deepEqual(
+      (await operationsOf(project.id)).map(({ status }) => status),
+      ["scheduling", "scheduling"],
+    );
+    await runOnce(plane.reconcilers());
+    await runOnce(plane.reconcilers({ node_id: "another-node" }));
+    assert.deepEqual((await plane.onMachine()).branches, [branch.id]);
+    await plane.call("DELETE", `/projects/${project.id}`);
+    await runOnce(plane.reconcilers({ node_id: "another-node" }));
+    assert.deepEqual((await plane.onMachine()).branches, [branch.id]);
+  });
+
+  it("computes run again after a restart of the machine, with their passwords, ports and data", async () => {
+    const { project, connection_uris } = await createProject(plane);
+    const [{ connection_uri }] = connection_uris;
+    await runOnce(plane.reconcilers());
+    await queryAsClient(connection_uri, "create table kept as select 42 as n");
+    await plane.restartDrivers();
+    await runOnce(plane.reconcilers());
+    assert.deepEqual(await queryAsClient(connection_uri, "select n from kept"), [{ n: 42 }]);
+    assert.equal((await endpointOf(project.id)).current_state, "active");
+  });
+
+  it("a compute that dies is started again at once", async () => {
+    const { endpoints, connection_uris } = await createProject(plane);
+    const [{ connection_uri }] = connection_uris;
+    await runOnce(plane.reconcilers());
+    await withRunner(plane.reconcilers(), async () => {
+      const { compute } = plane.drivers();
+      const pidOf = async () => (await compute.status(endpoints[0].id))?.pid;
+      const pid = await pidOf();
+      assert.ok(pid !== undefined);
+      process.kill(pid, "SIGKILL");
+      await waitFor("the compute to be back", async () => {
+        const now = await pidOf();
+        return now !== undefined && now !== pid;
+      });
+      await waitFor("an answer", () =>
+        queryAsClient(connection_uri, "select 1").then(
+          () => true,
+          () => false,
+        ),
+      );
+    });
+    for (const event of ["compute.died", "compute.restarted"]) assert.ok(plane.logged().includes(event), event);
+  });
+
+  it("a compute whose port was taken meanwhile gets another one, and the API tells it", async () => {
+    const { project, endpoints, connection_uris } = await createProject(plane);
+    await runOnce(plane.reconcilers());
+    await plane.drivers().compute.suspend(endpoints[0].id, "fast");
+    const port = Number(endpoints[0].host.split(":")[1]);
+    const squatter = createServer().listen(port, COMPUTE_HOST);
+    await once(squatter, "listening");
+    try {
+      await runOnce(plane.reconcilers());
+    } finally {
+      squatter.close();
+    }
+    const endpoint = await endpointOf(project.id);
+    assert.notEqual(endpoint.host, endpoints[0].host);
+    const { role, database } = connection_uris[0].connection_parameters;
+    const { body } = await plane.call<{ uri: string }>(
+      "GET",
+      `/projects/${project.id}/connection_uri?role_name=${role}&database_name=${database}`,
+    );
+    assert.deepEqual(await queryAsClient(body.uri, "select 1 as one"), [{ one: 1 }]);
+  });
+
+  it("a compute that does not start again is told as idle, and active once it is back", async () => {
+    const { project, endpoints } = await createProject(plane);
+    await runOnce(plane.reconcilers());
+    const { compute } = plane.drivers();
+    await compute.suspend(endpoints[0].id, "fast");
+    const broken = {
+      ...driverMethods(compute),
+      ensureRunning: () => Promise.reject(new DriverError("start_failed", "no luck")),
+    };
+    await runOnce([jobNamed(plane.reconcilers({ compute: broken }), "computes")]);
+    const down = await endpointOf(project.id);
+    assert.deepEqual([down.current_state, down.pending_state], ["idle", "active"]);
+    await runOnce([jobNamed(plane.reconcilers(), "computes")]);
+    const up = await endpointOf(project.id);
+    assert.deepEqual([up.current_state, up.pending_state], ["active", undefined]);
+  });
+
+  function driverMethods(compute: ReturnType<Plane["drivers"]>["compute"]) {
+    return {
+      capabilities: () => compute.capabilities(),
+      ensureRunning: compute.ensureRunning.bind(compute),
+      suspend: compute.suspend.bind(compute),
+      apply: compute.apply.bind(compute),
+      status: compute.status.bind(compute),
+      list: compute.list.bind(compute),
+      watch: compute.watch.bind(compute),
+      remove: compute.remove.bind(compute),
+      query: compute.query.bind(compute),
+      shutdown: compute.shutdown.bind(compute),
+    };
+  }
+
+  it("storage and computes that no row knows are removed at the start, and what rows know is kept", async () => {
+    const { branch, endpoints } = await createProject(plane);
+    await runOnce(plane.reconcilers());
+    const { storage, compute } = plane.drivers();
+    const [pg_version = 0] = storage.capabilities().pg_versions;
+    await storage.createRoot("br-lost-orphan-00000000", { pg_version });
+    await compute.ensureRunning("ep-lost-orphan-00000000", {
+      branch_id: "br-lost-orphan-00000000",
+      port: await findFreePort(),
+      max_connections: 10,
+      admin_password: "0123456789abcdef0123",
+    });
+    await runOnce([jobNamed(plane.reconcilers(), "orphans")]);
+    assert.deepEqual(await plane.onMachine(), { computes: [endpoints[0].id], branches: [branch.id] });
+    assert.match(plane.logged(), /storage\.removed_orphan/);
+  });
+
+  it("a removal that fails is tried again, and does not hold up the others", async () => {
+    const [stuck, other] = [await createProject(plane), await createProject(plane)];
+    await runOnce(plane.reconcilers());
+    for (const { project } of [stuck, other]) await plane.call("DELETE", `/projects/${project.id}`);
+    const { storage } = plane.drivers();
+    const broken = {
+      ...storageWhere((id, options) => storage.createRoot(id, options)),
+      remove: (id: string) =>
+        id === stuck.branch.id ? Promise.reject(new DriverError("branch_in_use", "no")) : storage.remove(id),
+    };
+    await runOnce([jobNamed(plane.reconcilers({ storage: broken }), "removals")]);
+    assert.deepEqual((await plane.onMachine()).branches, [stuck.branch.id]);
+    await runOnce([jobNamed(plane.reconcilers(), "removals")]);
+    assert.deepEqual((await plane.onMachine()).branches, []);
+  });
+
+  it("a branch is measured", async () => {
+    const { project, branch } = await createProject(plane);
+    await runOnce(plane.reconcilers());
+    const path = `/projects/${project.id}/branches/${branch.id}`;
+    const { body } = await plane.call<{ branch: { logical_size: number } }>("GET", path);
+    assert.ok(body.branch.logical_size > 1_000_000);
+  });
+
+  it("five projects created at the same time all come up", async () => {
+    const projects = await Promise.all(Array.from({ length: 5 }, () => createProject(plane)));
+    assert.equal(new Set(projects.map(({ endpoints }) => endpoints[0].host)).size, 5);
+    await runOnce(plane.reconcilers());
+    for (const { connection_uris } of projects) {
+      assert.deepEqual(await queryAsClient(connection_uris[0].connection_uri, "select 1 as one"), [{ one: 1 }]);
+    }
+  });
+
+  it("a stop of the runner lets work in progress finish", async () => {
+    const { project } = await createProject(plane);
+    const reached = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const storage = storageWhere(async (id, options) => {
+      reached.resolve();
+      await gate.promise;
+      await plane.drivers().storage.createRoot(id, options);
+    });
+    const runner = new JobRunner(plane.reconcilers({ storage }), { clock: systemClock, log: plane.log });
+    runner.start();
+    await reached.promise;
+    const stopped = runner.stop();
+    gate.resolve();
+    await stopped;
+    assert.deepEqual(
+      (await operationsOf(project.id)).map(({ status }) => status),
+      ["finished", "scheduling"],
+    );
+  });
+});

@@ -1,0 +1,189 @@
+import { randomBytes } from "node:crypto";
+import { Writable } from "node:stream";
+import type { InjectOptions } from "fastify";
+import pg from "pg";
+import { insertTestUser, openTestDatabase } from "../../test/harness/database.ts";
+import { assertLikeNeon } from "../../test/harness/neon-openapi.ts";
+import { Authenticator } from "../access/authenticate.ts";
+import { apiKeyRoutes } from "../api-keys/routes.ts";
+import { insertPersonalKeyForSetup } from "../api-keys/store.ts";
+import { insertAuditEvent } from "../audit/store.ts";
+import { branchRoutes } from "../branches/routes.ts";
+import { systemClock } from "../clock.ts";
+import type { Drivers } from "../compute/driver.ts";
+import { openLocalDriver } from "../compute/drivers/local/driver.ts";
+import { databaseRoutes } from "../databases/routes.ts";
+import { endpointRoutes } from "../endpoints/routes.ts";
+import { API_PREFIX, createApp } from "../http/app.ts";
+import { newOrganizationId, newUuid } from "../ids.ts";
+import { LastUsedRecorder } from "../keys/last-used.ts";
+import { Sealer } from "../keys/seal.ts";
+import { Secret } from "../keys/secret.ts";
+import { KeyVerifier } from "../keys/verifier.ts";
+import { createLog } from "../log.ts";
+import { operationRoutes } from "../operations/routes.ts";
+import { findAccount } from "../postgres/account.ts";
+import { locateBinaries } from "../postgres/binaries.ts";
+import { projectRoutes } from "../projects/routes.ts";
+import { roleRoutes } from "../roles/routes.ts";
+import type { ReconcilerDeps } from "./deps.ts";
+import { createReconcilers } from "./reconcilers.ts";
+import type { Job } from "./runner.ts";
+
+const NODE_ID = "node-of-tests";
+const NEVER = new AbortController().signal;
+
+export type Plane = Awaited<ReturnType<typeof openPlane>>;
+
+/** The Postgres plane of a server, for tests: database, local driver, API with real keys, and jobs to run by hand. */
+export async function openPlane() {
+  const database = await openTestDatabase();
+  const { db, pool, data_dir } = database;
+  const account = findAccount();
+  const binaries = await locateBinaries({ dataDir: data_dir, account });
+  const openDrivers = () => openLocalDriver({ dataDir: data_dir, binaries, account, clock: systemClock, spares: 0 });
+  let drivers: Drivers = await openDrivers();
+  let logged = "";
+  const write = (chunk: Buffer, _: unknown, done: () => void) => {
+    logged += chunk;
+    done();
+  };
+  const log = createLog("debug", new Writable({ write }));
+  const sealer = new Sealer(new Secret(randomBytes(32).toString("base64url")));
+
+  const user_id = await insertTestUser(db, "ada@example.com");
+  const org_id = newOrganizationId();
+  await db
+    .insertInto("organizations")
+    .values({ id: org_id, name: "Acme", handle: "acme", personal_of: null })
+    .execute();
+  await db.insertInto("members").values({ id: newUuid(), org_id, user_id, role: "admin" }).execute();
+  const personal_key = (await insertPersonalKeyForSetup(db, user_id, "tests")).key;
+
+  const recorder = new LastUsedRecorder(pool, systemClock, log);
+  const app = await createApp({
+    routes: [
+      ...apiKeyRoutes(),
+      ...projectRoutes({ sealer, node_id: NODE_ID, storage: drivers.storage }),
+      ...branchRoutes(),
+      ...endpointRoutes(),
+      ...roleRoutes({ sealer }),
+      ...databaseRoutes(),
+      ...operationRoutes(),
+    ],
+    db,
+    authenticator: new Authenticator(new KeyVerifier(pool, log.metrics), recorder, async () => undefined, log),
+    public_url: "http://127.0.0.1",
+    trust_proxy: 0,
+    recordAudit: insertAuditEvent,
+    afterChange: () => {},
+    clock: systemClock,
+    log,
+  });
+
+  /** One request; the answer is held against Neon's document. */
+  async function call<Body = Record<string, never>>(
+    method: NonNullable<InjectOptions["method"]> & string,
+    path: string,
+    { key = personal_key, body }: { key?: string; body?: object } = {},
+  ): Promise<{ status: number; body: Body }> {
+    const answer = await app.inject({
+      method: method as "GET",
+      url: API_PREFIX + path,
+      headers: { authorization: `Bearer ${key}` },
+      ...(body === undefined ? {} : { payload: body }),
+    });
+    const parsed = answer.json() as Body;
+    assertLikeNeon(method, path.split("?")[0] ?? path, answer.statusCode, parsed);
+    return { status: answer.statusCode, body: parsed };
+  }
+
+  return {
+    db,
+    org_id,
+    log,
+    logged: () => logged,
+    call,
+    drivers: () => drivers,
+
+    /** The personal key of a new person with this member role. */
+    async addMember(role: "admin" | "member"): Promise<string> {
+      const user_id = await insertTestUser(db);
+      await db.insertInto("members").values({ id: newUuid(), org_id, user_id, role }).execute();
+      return (await insertPersonalKeyForSetup(db, user_id, "tests")).key;
+    },
+
+    /** The reconcilers of a process that has just started. */
+    reconcilers(overrides: Partial<ReconcilerDeps> = {}): Job[] {
+      return createReconcilers({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
+    },
+
+    /** Stops every compute and opens the driver anew, as a restart of the machine does. */
+    async restartDrivers(): Promise<void> {
+      await drivers.compute.shutdown();
+      drivers = await openDrivers();
+    },
+
+    /** What is on the machine, whoever knows of it. */
+    async onMachine() {
+      const computes = (await drivers.compute.list()).map(({ endpoint_id }) => endpoint_id);
+      return { computes, branches: await drivers.storage.list() };
+    },
+
+    async close(): Promise<void> {
+      await app.close();
+      await recorder.stop();
+      await drivers.compute.shutdown();
+      await database.close();
+    },
+  };
+}
+
+/** Runs each job once, in order. */
+export async function runOnce(jobs: readonly Job[]): Promise<void> {
+  for (const job of jobs) await job.run(NEVER);
+}
+
+export function jobNamed(jobs: readonly Job[], name: string): Job {
+  const job = jobs.find((candidate) => candidate.name === name);
+  if (!job) throw new Error(`there is no job ${name}`);
+  return job;
+}
+
+export interface CreatedProject {
+  readonly project: { id: string; name: string };
+  readonly branch: { id: string };
+  readonly endpoints: [{ id: string; host: string }];
+  readonly operations: { id: string; action: string; status: string }[];
+  readonly connection_uris: [{ connection_uri: string; connection_parameters: Record<string, string> }];
+}
+
+/** Creates a project through the API and throws unless that worked. */
+export async function createProject(plane: Plane, project: object = {}): Promise<CreatedProject> {
+  const { org_id } = plane;
+  const { status, body } = await plane.call<CreatedProject>("POST", "/projects", {
+    body: { project: { org_id, ...project } },
+  });
+  if (status !== 201) throw new Error(`${status}: ${JSON.stringify(body)}`);
+  return body;
+}
+
+/** Runs one statement as a client with this connection string would: over TLS, with channel binding. */
+export async function queryAsClient(connection_uri: string, text: string): Promise<Record<string, unknown>[]> {
+  const { hostname, port, username, password, pathname } = new URL(connection_uri);
+  const client = new pg.Client({
+    host: hostname,
+    port: Number(port),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
+    ssl: { rejectUnauthorized: false },
+    enableChannelBinding: true,
+  });
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}

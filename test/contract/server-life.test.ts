@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { findLeftProcesses } from "../../scripts/leftovers.ts";
+import { socketDirectoryFor } from "../../server/postgres/socket-directory.ts";
+import { freePort, runProgram, startServer, TestServer, waitFor } from "../harness/server.ts";
+import { createProject } from "../harness/world.ts";
+
+const MAIN = "server/main.ts";
+
+async function newDirectory(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "latchkey-life-"));
+  // PostgreSQL may run as another account, which must be able to pass through to what lies below.
+  await chmod(directory, 0o711);
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function assertNothingRuns(data_dir: string): Promise<void> {
+  assert.deepEqual(await findLeftProcesses(data_dir), []);
+}
+
+test("an unknown setting is refused with the nearest known name, and every mistake is told at once", async (t) => {
+  const data_dir = await newDirectory(t);
+  const env = { LATCHKEY_DATA_DIR: data_dir, LATCHKEY_PROT: "1", LATCHKEY_LOG_LEVEL: "loud", LATCHKEY_HOTS: "x" };
+  const { code, stderr, stdout } = await runProgram(MAIN, [], env);
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert.match(stderr, /LATCHKEY_PROT is not a setting; did you mean LATCHKEY_PORT\?/);
+  assert.match(stderr, /LATCHKEY_HOTS is not a setting; did you mean LATCHKEY_HOST\?/);
+  assert.match(stderr, /LATCHKEY_LOG_LEVEL must be one of/);
+  assert.ok(!stderr.includes("    at "), "a stack is not for the person at the terminal");
+  assert.deepEqual(await readdir(data_dir), [], "and nothing was touched");
+});
+
+test("a setting with a wrong value is refused without repeating the value, which may be a secret", async () => {
+  const secrets = {
+    LATCHKEY_SECRET_KEY: "a-secret-with-a-typing-error",
+    LATCHKEY_METRICS_TOKEN: "too-short-token",
+    DATABASE_URL: "postgress://someone:hunter2@db/x",
+    LATCHKEY_SMTP_URL: "http://mail:hunter3@smtp/x",
+  };
+  const { code, stderr, stdout } = await runProgram(MAIN, ["--print-config"], secrets);
+  assert.equal(code, 1);
+  for (const name of Object.keys(secrets)) assert.ok(stderr.includes(name), name);
+  for (const value of Object.values(secrets)) assert.ok(!(stderr + stdout).includes(value), value);
+  assert.ok(!/hunter/.test(stderr + stdout));
+});
+
+test("--print-config shows every setting, with its secrets redacted, and starts nothing", async (t) => {
+  const data_dir = await newDirectory(t);
+  const secrets = {
+    LATCHKEY_SECRET_KEY: "A".repeat(43),
+    LATCHKEY_METRICS_TOKEN: "metrics-token-of-the-test",
+    DATABASE_URL: "postgres://someone:hunter2@db.example/x",
+    LATCHKEY_SMTP_URL: "smtp://mail:hunter3@smtp.example",
+  };
+  const env = { ...secrets, LATCHKEY_DATA_DIR: data_dir, LATCHKEY_PORT: "4567" };
+  const { code, stdout, stderr } = await runProgram(MAIN, ["--print-config"], env);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^LATCHKEY_PORT=4567\b/m);
+  assert.match(stdout, new RegExp(`^LATCHKEY_DATA_DIR=${data_dir}`, "m"));
+  for (const [name, value] of Object.entries(secrets)) {
+    assert.match(stdout, new RegExp(`^${name}=\\[redacted\\]`, "m"));
+    assert.ok(!stdout.includes(value));
+  }
+  assert.deepEqual(await readdir(data_dir), []);
+});
+
+test("an unknown option is refused with the usage", async () => {
+  const { code, stderr } = await runProgram(MAIN, ["--prot", "1"], {});
+  assert.equal(code, 2);
+  assert.match(stderr, /unknown option --prot[\s\S]*--print-config/);
+});
+
+test("a second server on the same data directory is refused at once and does the first no harm", async (t) => {
+  const server = await startServer(t);
+  const { api_key } = await server.setup();
+  const began = performance.now();
+  const second = await runProgram(MAIN, [], { ...server.env, LATCHKEY_PORT: String(await freePort()) });
+  assert.equal(second.code, 1);
+  assert.match(
+    second.stderr,
+    /another Latchkey server is running on \S+; stop it first, or give this one its own LATCHKEY_DATA_DIR/,
+  );
+  assert.ok(!second.stderr.includes("    at "));
+  assert.ok(performance.now() - began < 20_000);
+  await server.expect(200, "GET", "/users/me", { key: api_key });
+});
+
+test("a port that is taken is told in a sentence, and nothing is left running", async (t) => {
+  const data_dir = await newDirectory(t);
+  const listener = createServer().listen(0, "127.0.0.1");
+  t.after(() => listener.close());
+  await new Promise((resolve) => listener.once("listening", resolve));
+  const { port } = listener.address() as { port: number };
+  const { code, stderr } = await runProgram(MAIN, [], { LATCHKEY_DATA_DIR: data_dir, LATCHKEY_PORT: String(port) });
+  assert.equal(code, 1);
+  assert.match(stderr, /the port is taken; stop what listens there, or set LATCHKEY_PORT/);
+  await assertNothingRuns(data_dir);
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test(`${signal} ends the server with code 0 and leaves no process and no socket, computes included`, async (t) => {
+    // So deep that the sockets do not fit and go elsewhere: these must not stay behind either.
+    const data_dir = join(await newDirectory(t), "d".repeat(60), "e".repeat(30));
+    await mkdir(data_dir, { recursive: true });
+    const server = await new TestServer(await freePort(), data_dir, {}).start();
+    t.after(() => server.stop("SIGKILL"));
+    const { api_key, org_id } = await server.setup();
+    const { project } = await createProject(server, api_key, org_id);
+    await server.settle(project.id, api_key);
+    assert.ok((await findLeftProcesses(data_dir, 0)).length > 2, "the look at processes sees none");
+    const socket = socketDirectoryFor(join(data_dir, "postgres", "socket"));
+    assert.ok(!socket.startsWith(data_dir) && existsSync(socket));
+    assert.equal(await server.stop(signal), 0);
+    await assertNothingRuns(data_dir);
+    assert.ok(!existsSync(socket), "the socket's directory stays behind");
+    assert.match(server.output, /"event":"server.stopped"/);
+  });
+}
+
+test("asked to stop while it starts, the server ends cleanly", async (t) => {
+  const data_dir = await newDirectory(t);
+  const server = new TestServer(await freePort(), data_dir, {});
+  const starting = server.start().catch((error: Error) => error);
+  await waitFor("it to begin", () => existsSync(join(data_dir, "server.lock")));
+  const code = await server.stop("SIGTERM");
+  await starting;
+  assert.equal(code, 0, server.output);
+  await assertNothingRuns(data_dir);
+});
+
+test("a request that is being served when the server is told to stop is answered whole", async (t) => {
+  const server = await startServer(t);
+  const { api_key } = await server.setup();
+  const answers = Array.from({ length: 20 }, (_, i) =>
+    server.call("POST", "/api_keys", { key: api_key, body: { key_name: `at the end ${i}` } }).then(
+      ({ status }) => status,
+      (error: Error) => String(error.cause ?? error),
+    ),
+  );
+  await waitFor("a request to arrive", async () => server.output.includes('"route":"/api/v2/api_keys"'));
+  assert.equal(await server.stop(), 0);
+  for (const outcome of await Promise.all(answers)) {
+    // Not begun: refused with 503 or no connection at all. Begun: answered.
+    assert.ok(
+      outcome === 200 || outcome === 503 || /ECONNREFUSED|other side closed|ECONNRESET/.test(String(outcome)),
+      String(outcome),
+    );
+  }
+});
