@@ -1,0 +1,62 @@
+import { ApiError, ConnectionError } from "@latchkey/sdk";
+
+/** What an error means to the person in front of the page. */
+export interface Explained {
+  readonly title: string;
+  readonly detail: string;
+  /** To quote when reporting it; "" when the server never saw the request. */
+  readonly request_id: string;
+}
+
+/** The server no longer takes the session cookie. */
+export function isSignedOut(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401;
+}
+
+export function hasStatus(error: unknown, status: number): error is ApiError {
+  return error instanceof ApiError && error.status === status;
+}
+
+export function explain(error: unknown): Explained {
+  if (error instanceof ApiError) {
+    const { request_id, message } = error;
+    if (error.status === 403) return { title: "Not allowed", detail: sentence(message), request_id };
+    if (error.status === 404) {
+      return {
+        title: "Not found",
+        detail: "It does not exist, or you are not a member of the organization it belongs to.",
+        request_id,
+      };
+    }
+    if (error.status === 429) {
+      return { title: "Too many requests", detail: "Wait a minute, then try again.", request_id };
+    }
+    if (error.status >= 500) {
+      return {
+        title: error.status === 503 ? "The server cannot answer right now" : "The server failed",
+        detail: "Try again. If it goes on, report it with the request id below.",
+        request_id,
+      };
+    }
+    return { title: "The request was refused", detail: sentence(message), request_id };
+  }
+  if (error instanceof ConnectionError) {
+    return {
+      title: "No connection to the server",
+      detail: "Check that Latchkey is running and that this machine can reach it, then try again.",
+      request_id: "",
+    };
+  }
+  return {
+    title: "The Console failed",
+    detail: `Reload the page. ${error instanceof Error ? sentence(error.message) : ""}`.trim(),
+    request_id: "",
+  };
+}
+
+/** The API's messages begin small and end without a stop, as parts of a log line do. */
+export function sentence(text: string): string {
+  if (text === "") return "";
+  const start = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(start) ? start : `${start}.`;
+}

@@ -1,0 +1,37 @@
+import { signOut } from "@latchkey/contract/sessions.ts";
+import { type CurrentUser, getCurrentUserInfo } from "@latchkey/contract/users.ts";
+import { api } from "./client.ts";
+import { isSignedOut } from "./errors.ts";
+import { queries, query } from "./queries.ts";
+
+const PERSON = query(getCurrentUserInfo);
+
+/** The person who is signed in here; undefined when nobody is. */
+export async function findPerson(): Promise<CurrentUser | undefined> {
+  const known = queries.getQueryData<CurrentUser>(PERSON.queryKey);
+  if (known) return known;
+  try {
+    const person = await api.call(getCurrentUserInfo);
+    queries.setQueryData(PERSON.queryKey, person);
+    return person;
+  } catch (error) {
+    if (isSignedOut(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Called with the answer that set the session cookie. What was read for somebody else is dropped. */
+export function beginSession(person: CurrentUser): void {
+  queries.clear();
+  queries.setQueryData(PERSON.queryKey, person);
+}
+
+/**
+ * Ends the session and reloads on the sign-in page: nothing that was read by this person stays in the
+ * memory of the tab, nor behind its back button.
+ */
+export async function endSession(): Promise<void> {
+  await api.call(signOut);
+  queries.clear();
+  window.location.replace("/sign-in");
+}

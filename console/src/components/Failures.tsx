@@ -1,0 +1,64 @@
+import { Link, useRouter } from "@tanstack/react-router";
+import { explain, hasStatus } from "../api/errors.ts";
+import { paths } from "../paths.ts";
+import { Button, buttonClass } from "../ui/Button.tsx";
+import { Notice } from "../ui/Notice.tsx";
+import { Page } from "../ui/Page.tsx";
+
+interface FailureProps {
+  readonly error: unknown;
+  readonly onRetry: () => void;
+}
+
+/** Stands where a list or a part of a page could not be read: what happened, what to do, what to quote. */
+export function Failure({ error, onRetry }: FailureProps) {
+  const { title, detail, request_id } = explain(error);
+  // Trying again changes nothing about what one may not do.
+  const final = hasStatus(error, 403) || hasStatus(error, 404);
+  return (
+    <Notice
+      kind={hasStatus(error, 403) ? "attention" : "danger"}
+      title={title}
+      request_id={hasStatus(error, 403) ? "" : request_id}
+      action={final ? undefined : <Button onClick={onRetry}>Try again</Button>}
+    >
+      {detail}
+    </Notice>
+  );
+}
+
+/** Stands where a whole page could not be shown. */
+export function PageFailed({ error }: { readonly error: unknown }) {
+  const router = useRouter();
+  return (
+    <main className="mx-auto flex max-w-[640px] flex-col gap-6 px-4 py-16">
+      <Page title="This page could not be shown">
+        <Failure error={error} onRetry={() => void router.invalidate()} />
+        <HomeLink />
+      </Page>
+    </main>
+  );
+}
+
+export function PageMissing() {
+  return (
+    <main className="mx-auto flex max-w-[640px] flex-col gap-6 px-4 py-16">
+      <Page
+        title="There is no page at this address"
+        description="Check the address, or start again from your projects."
+      >
+        <HomeLink />
+      </Page>
+    </main>
+  );
+}
+
+function HomeLink() {
+  return (
+    <p>
+      <Link to={paths.home()} className={buttonClass()}>
+        Go to your projects
+      </Link>
+    </p>
+  );
+}

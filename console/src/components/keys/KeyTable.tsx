@@ -1,0 +1,108 @@
+import type { ListedKey } from "@latchkey/contract/api-keys.ts";
+import type { ReactNode } from "react";
+import { Mono } from "../../ui/Code.tsx";
+import { type Column, DataTable } from "../../ui/DataTable.tsx";
+import { MenuItem } from "../../ui/Menu.tsx";
+import { Time } from "../../ui/Time.tsx";
+import { Tooltip } from "../../ui/Tooltip.tsx";
+import { usePerson } from "../present.ts";
+import { useTableView } from "../table-view.ts";
+
+interface KeyTableProps {
+  readonly label: string;
+  /** Undefined while loading. */
+  readonly keys: readonly ListedKey[] | undefined;
+  readonly empty: ReactNode;
+  readonly failed?: ReactNode;
+  readonly onRevoke: (key: ListedKey) => void;
+  /** What the key reaches, where keys of one list differ in it. */
+  readonly reach?: Column<ListedKey>;
+}
+
+/** Live keys; revoked ones have left the list. */
+export function KeyTable({ label, keys, empty, failed, onRevoke, reach }: KeyTableProps) {
+  const person = usePerson();
+  const [view, setView] = useTableView();
+  const creator = (key: ListedKey) => (key.created_by.id === person?.id ? "you" : key.created_by.name);
+  const columns: Column<ListedKey>[] = [
+    {
+      id: "name",
+      header: "Name",
+      value: (key) => key.name,
+      search: (key) => key.name,
+      cell: (key) => <span title={key.name}>{key.name}</span>,
+    },
+    {
+      id: "token",
+      header: "Token",
+      width: "w-28",
+      from: "sm",
+      search: (key) => key.hint,
+      cell: (key) => <Mono>{`…${key.hint}`}</Mono>,
+    },
+    ...(reach ? [reach] : []),
+    {
+      id: "created",
+      header: "Created",
+      width: "w-56",
+      from: "md",
+      value: (key) => Date.parse(key.created_at),
+      search: (key) => key.created_by.name,
+      cell: (key) => (
+        <>
+          <Time at={key.created_at} /> <span className="text-muted">· {creator(key)}</span>
+        </>
+      ),
+    },
+    {
+      id: "last_used",
+      header: "Last used",
+      width: "w-52",
+      from: "sm",
+      value: (key) => (key.last_used_at === null ? undefined : Date.parse(key.last_used_at)),
+      search: (key) => key.last_used_from_addr,
+      cell: (key) => <LastUse used={key} />,
+    },
+  ];
+  return (
+    <DataTable
+      label={label}
+      columns={columns}
+      rows={keys}
+      rowId={(key) => key.id}
+      rowName={(key) => key.name}
+      empty={empty}
+      failed={failed}
+      view={view}
+      onView={setView}
+      narrow={(key) => (
+        <>
+          <Mono>{`…${key.hint}`}</Mono> · {key.last_used_at === null ? "never used" : <LastUse used={key} />}
+        </>
+      )}
+      menu={(key) => (
+        <MenuItem danger onClick={() => onRevoke(key)}>
+          Revoke…
+        </MenuItem>
+      )}
+    />
+  );
+}
+
+/** When, and from where. */
+function LastUse({ used }: { readonly used: ListedKey }) {
+  if (used.last_used_at === null) return <span className="text-muted">never used</span>;
+  return (
+    <>
+      <Time at={used.last_used_at} />
+      {used.last_used_from_addr !== "" && (
+        <>
+          {" "}
+          <Tooltip text={used.last_used_user_agent || "The client did not name itself"}>
+            <span className="text-muted">· {used.last_used_from_addr}</span>
+          </Tooltip>
+        </>
+      )}
+    </>
+  );
+}

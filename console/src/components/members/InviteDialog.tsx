@@ -1,0 +1,88 @@
+import {
+  createOrganizationInvitations,
+  getOrganizationInvitations,
+  type MemberRole,
+} from "@latchkey/contract/organizations.ts";
+import { type RefObject, useState } from "react";
+import { api } from "../../api/client.ts";
+import { hasStatus, sentence } from "../../api/errors.ts";
+import { refresh } from "../../api/queries.ts";
+import { Button } from "../../ui/Button.tsx";
+import { Code } from "../../ui/Code.tsx";
+import { Actions, Dialog } from "../../ui/Dialog.tsx";
+import { FormRefusal } from "../../ui/Form.tsx";
+import { RadioField, TextField } from "../../ui/fields.tsx";
+import { announce } from "../../ui/Toasts.tsx";
+import { ApiForm, Submit } from "../ApiForm.tsx";
+import { EMAIL_RULES } from "../new-person.ts";
+import { MEMBER_ROLES } from "./member-roles.ts";
+
+interface InviteDialogProps {
+  readonly org_id: string;
+  readonly open: boolean;
+  readonly onClose: () => void;
+  readonly return_focus: RefObject<HTMLElement | null>;
+}
+
+/** Invites one person. Where the server sends no mail, the link is shown once, for the inviter to pass on. */
+export function InviteDialog(props: InviteDialogProps) {
+  // A fresh component each time: a link is not found in the next dialog.
+  return props.open ? <OpenDialog {...props} /> : null;
+}
+
+interface Link {
+  readonly email: string;
+  readonly url: string;
+}
+
+function OpenDialog({ org_id, onClose, return_focus }: InviteDialogProps) {
+  const [link, setLink] = useState<Link>();
+  if (link) {
+    return (
+      <Dialog
+        open
+        title="Pass this link on"
+        description={`This server sends no mail. Give the link to ${link.email} yourself; it is shown only now, and works once.`}
+        onClose={onClose}
+        return_focus={return_focus}
+      >
+        <Code text={link.url} what="invitation link" />
+        <p className="text-muted">Lost it? Invite the same e-mail again: a new link takes the place of this one.</p>
+        <Actions>
+          <Button kind="primary" onClick={onClose}>
+            Done
+          </Button>
+        </Actions>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog open title="Invite a person" onClose={onClose} return_focus={return_focus}>
+      <ApiForm<{ email: string; role: MemberRole }>
+        defaults={{ email: "", role: "member" }}
+        onSubmit={async ({ email, role }) => {
+          const body = { invitations: [{ email: email.trim(), role }] };
+          const { invitations } = await api.call(createOrganizationInvitations, { params: { org_id }, body });
+          await refresh(getOrganizationInvitations);
+          const [made] = invitations;
+          if (made?.accept_url !== undefined) return setLink({ email: made.email, url: made.accept_url });
+          announce(`The invitation went to ${email.trim()} by mail.`);
+          onClose();
+        }}
+        refusal={(error) =>
+          hasStatus(error, 409) || hasStatus(error, 400)
+            ? { field: "email", message: sentence(error.message) }
+            : undefined
+        }
+      >
+        <TextField name="email" label="E-mail" type="email" rules={EMAIL_RULES} />
+        <RadioField name="role" legend="Member role" options={MEMBER_ROLES} />
+        <FormRefusal />
+        <Actions>
+          <Button onClick={onClose}>Cancel</Button>
+          <Submit>Invite</Submit>
+        </Actions>
+      </ApiForm>
+    </Dialog>
+  );
+}

@@ -1,0 +1,159 @@
+import { listProjectBranchDatabases } from "@latchkey/contract/databases.ts";
+import { listProjectBranchEndpoints } from "@latchkey/contract/endpoints.ts";
+import { getProjectBranchRolePassword, listProjectBranchRoles } from "@latchkey/contract/roles.ts";
+import { useQuery } from "@tanstack/react-query";
+import { Eye, EyeOff } from "lucide-react";
+import { useEffect, useId, useState } from "react";
+import { api } from "../../api/client.ts";
+import { explain } from "../../api/errors.ts";
+import { query } from "../../api/queries.ts";
+import { Button } from "../../ui/Button.tsx";
+import { Code } from "../../ui/Code.tsx";
+import { INPUT } from "../../ui/fields.tsx";
+import { Notice } from "../../ui/Notice.tsx";
+import { Failure } from "../Failures.tsx";
+import { HIDDEN_PASSWORD, RECIPES, type Recipe, type Target } from "./connection-strings.ts";
+
+interface ConnectionPanelProps {
+  readonly project_id: string;
+  readonly branch_id: string;
+}
+
+/** How to reach a branch's databases, for the usual clients. The password comes when it is asked for. */
+export function ConnectionPanel({ project_id, branch_id }: ConnectionPanelProps) {
+  const params = { project_id, branch_id };
+  const endpoints = useQuery(query(listProjectBranchEndpoints, { params }));
+  const roles = useQuery(query(listProjectBranchRoles, { params }));
+  const databases = useQuery(query(listProjectBranchDatabases, { params }));
+  const [chosen_database, setDatabase] = useState<string>();
+  const [chosen_role, setRole] = useState<string>();
+
+  const failed = [endpoints, roles, databases].find(({ error, data }) => error && !data);
+  if (failed) return <Failure error={failed.error} onRetry={() => void failed.refetch()} />;
+  const endpoint = endpoints.data?.endpoints[0];
+  const database =
+    databases.data?.databases.find(({ name }) => name === chosen_database) ?? databases.data?.databases[0];
+  const role = chosen_role ?? database?.owner_name;
+  if (!endpoint || !database || role === undefined) {
+    const loading = [endpoints, roles, databases].some(({ data }) => data === undefined);
+    return loading ? (
+      <div className="skeleton h-24" />
+    ) : (
+      <Notice kind="plain">This branch has no compute, role or database to connect to yet.</Notice>
+    );
+  }
+  return (
+    <div className="flex flex-col gap-4">
+      <div className="flex flex-wrap gap-4">
+        <Choice
+          label="Database"
+          value={database.name}
+          options={databases.data?.databases.map(({ name }) => name) ?? []}
+          onChange={setDatabase}
+        />
+        <Choice
+          label="Role"
+          value={role}
+          options={roles.data?.roles.map(({ name }) => name) ?? []}
+          onChange={setRole}
+        />
+      </div>
+      {/* Another role has another password: what is shown of one goes with it. */}
+      <Strings
+        key={`${branch_id} ${role}`}
+        params={{ ...params, role_name: role }}
+        target={{ host: endpoint.host, role, database: database.name }}
+      />
+    </div>
+  );
+}
+
+interface ChoiceProps {
+  readonly label: string;
+  readonly value: string;
+  readonly options: readonly string[];
+  readonly onChange: (value: string) => void;
+}
+
+function Choice({ label, value, options, onChange }: ChoiceProps) {
+  const id = useId();
+  return (
+    <div className="flex min-w-40 flex-col gap-1">
+      <label htmlFor={id} className="font-medium">
+        {label}
+      </label>
+      <select id={id} value={value} onChange={(event) => onChange(event.target.value)} className={INPUT}>
+        {options.map((option) => (
+          <option key={option}>{option}</option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
+interface StringsProps {
+  readonly params: { readonly project_id: string; readonly branch_id: string; readonly role_name: string };
+  readonly target: Omit<Target, "password">;
+}
+
+function Strings({ params, target }: StringsProps) {
+  const [recipe, setRecipe] = useState<Recipe>(RECIPES[0] as Recipe);
+  // Held here while it is shown, and through no cache.
+  const [password, setPassword] = useState<string>();
+  const [error, setError] = useState<unknown>();
+  useEffect(() => {
+    const onLeave = () => setPassword(undefined);
+    window.addEventListener("pagehide", onLeave);
+    return () => window.removeEventListener("pagehide", onLeave);
+  }, []);
+
+  const reveal = async () => (await api.call(getProjectBranchRolePassword, { params })).password;
+  const toggle = async () => {
+    if (password !== undefined) return setPassword(undefined);
+    setError(undefined);
+    await reveal().then(setPassword, setError);
+  };
+  const failure = error === undefined ? undefined : explain(error);
+  return (
+    <>
+      <div className="flex flex-col gap-2">
+        <div className="flex flex-wrap items-end justify-between gap-2">
+          <div role="radiogroup" aria-label="Client" className="flex flex-wrap gap-1">
+            {RECIPES.map((one) => (
+              <label
+                key={one.id}
+                className="flex h-8 items-center rounded-md px-2.5 text-muted hover:bg-hover has-checked:bg-pressed has-checked:font-medium has-checked:text-text has-focus-visible:outline-2 has-focus-visible:outline-accent"
+              >
+                <input
+                  type="radio"
+                  name="client"
+                  className="sr-only"
+                  checked={one === recipe}
+                  onChange={() => setRecipe(one)}
+                />
+                {one.label}
+              </label>
+            ))}
+          </div>
+          <Button onClick={() => void toggle()}>
+            {password === undefined ? <Eye aria-hidden /> : <EyeOff aria-hidden />}
+            {password === undefined ? "Show password" : "Hide password"}
+          </Button>
+        </div>
+        <Code
+          text={recipe.write({ ...target, password: password ?? HIDDEN_PASSWORD })}
+          copy={async () => recipe.write({ ...target, password: password ?? (await reveal()) })}
+          what={`${recipe.label} with password`}
+        />
+        <p className="text-13 text-muted">
+          What is copied holds the password, shown or not. It is a secret: keep it out of source code.
+        </p>
+      </div>
+      {failure && (
+        <Notice kind="danger" title={failure.title} request_id={failure.request_id}>
+          {failure.detail}
+        </Notice>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,35 @@
+import { getOrganization } from "@latchkey/contract/organizations.ts";
+import { useQuery } from "@tanstack/react-query";
+import { Outlet, useParams } from "@tanstack/react-router";
+import { query } from "../api/queries.ts";
+import { Failure } from "../components/Failures.tsx";
+import { paths } from "../paths.ts";
+import { Page } from "../ui/Page.tsx";
+import { Railed } from "./Railed.tsx";
+
+export function OrganizationLayout() {
+  const { org_id } = useParams({ from: "/signed-in/organizations/$org_id" });
+  const organization = useQuery(query(getOrganization, { params: { org_id } }));
+  if (organization.error) {
+    return (
+      <main id="content" className="mx-auto w-full max-w-[640px] px-4 py-16">
+        <Page title="Organization">
+          <Failure error={organization.error} onRetry={() => void organization.refetch()} />
+        </Page>
+      </main>
+    );
+  }
+  return (
+    <Railed
+      title={organization.data?.name ?? "Organization"}
+      items={[
+        { label: "Projects", to: paths.projects(org_id) },
+        { label: "Members", to: paths.members(org_id) },
+        { label: "Settings", to: paths.organizationSettings(org_id) },
+        { label: "API keys", to: paths.organizationApiKeys(org_id), nested: true },
+      ]}
+    >
+      <Outlet />
+    </Railed>
+  );
+}

@@ -1,0 +1,33 @@
+import { Outlet, useParams } from "@tanstack/react-router";
+import { Failure } from "../components/Failures.tsx";
+import { useProject } from "../components/present.ts";
+import { paths } from "../paths.ts";
+import { Page } from "../ui/Page.tsx";
+import { Railed } from "./Railed.tsx";
+
+export function ProjectLayout() {
+  const { project_id } = useParams({ from: "/signed-in/projects/$project_id" });
+  const project = useProject(project_id);
+  if (project.error && !project.data) {
+    return (
+      <main id="content" className="mx-auto w-full max-w-[640px] px-4 py-16">
+        <Page title="Project">
+          <Failure error={project.error} onRetry={() => void project.refetch()} />
+        </Page>
+      </main>
+    );
+  }
+  return (
+    <Railed
+      title={project.data?.name ?? "Project"}
+      items={[
+        { label: "Overview", to: paths.project(project_id) },
+        { label: "Branches", to: paths.branches(project_id) },
+        { label: "Operations", to: paths.operations(project_id) },
+        { label: "Settings", to: paths.projectSettings(project_id) },
+      ]}
+    >
+      <Outlet />
+    </Railed>
+  );
+}

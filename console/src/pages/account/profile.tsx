@@ -1,0 +1,27 @@
+import { usePerson } from "../../components/present.ts";
+import { Mono } from "../../ui/Code.tsx";
+import { CopyButton } from "../../ui/CopyButton.tsx";
+import { Fact, Facts, Page } from "../../ui/Page.tsx";
+import { Tag } from "../../ui/State.tsx";
+
+/** Who is signed in. Read only: the API of this release changes none of it. */
+export function ProfilePage() {
+  const person = usePerson();
+  if (!person) return null;
+  return (
+    <Page title="Profile">
+      <Facts>
+        <Fact name="Name">
+          {person.name} {person.instance_admin && <Tag>instance administrator</Tag>}
+        </Fact>
+        <Fact name="E-mail">{person.email}</Fact>
+        <Fact name="Person id">
+          <span className="inline-flex items-center gap-1">
+            <Mono className="break-all">{person.id}</Mono>
+            <CopyButton text={person.id} what="person id" />
+          </span>
+        </Fact>
+      </Facts>
+    </Page>
+  );
+}

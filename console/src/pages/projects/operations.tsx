@@ -1,0 +1,89 @@
+import type { Operation } from "@latchkey/contract/operations.ts";
+import { useParams } from "@tanstack/react-router";
+import { Failure } from "../../components/Failures.tsx";
+import { describeAction, useOperations } from "../../components/projects/operations.ts";
+import { OperationState } from "../../components/projects/states.tsx";
+import { useTableView } from "../../components/table-view.ts";
+import { Mono } from "../../ui/Code.tsx";
+import { type Column, DataTable } from "../../ui/DataTable.tsx";
+import { Empty, Page } from "../../ui/Page.tsx";
+import { Time } from "../../ui/Time.tsx";
+
+const COLUMNS: readonly Column<Operation>[] = [
+  {
+    id: "action",
+    header: "Operation",
+    value: ({ action }) => describeAction(action),
+    search: ({ action }) => describeAction(action),
+    cell: (operation) => (
+      <>
+        <span>{describeAction(operation.action)}</span>
+        {operation.error && <span className="text-13 font-normal text-danger">{operation.error}</span>}
+      </>
+    ),
+  },
+  {
+    id: "status",
+    header: "Status",
+    width: "w-36",
+    value: ({ status }) => status,
+    search: ({ status }) => status,
+    cell: (operation) => <OperationState operation={operation} />,
+  },
+  {
+    id: "id",
+    header: "Operation id",
+    from: "lg",
+    width: "w-80",
+    search: ({ id }) => id,
+    cell: ({ id }) => <Mono>{id}</Mono>,
+  },
+  {
+    id: "duration",
+    header: "Took",
+    from: "sm",
+    width: "w-28",
+    align: "right",
+    value: ({ total_duration_ms }) => total_duration_ms,
+    cell: ({ total_duration_ms }) => formatDuration(total_duration_ms),
+  },
+  {
+    id: "created",
+    header: "Started",
+    from: "sm",
+    width: "w-36",
+    value: ({ created_at }) => Date.parse(created_at),
+    cell: ({ created_at }) => <Time at={created_at} />,
+  },
+];
+
+function formatDuration(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+export function OperationsPage() {
+  const { project_id } = useParams({ from: "/signed-in/projects/$project_id/operations" });
+  const operations = useOperations(project_id);
+  const [view, setView] = useTableView();
+  return (
+    <Page
+      title="Operations"
+      description="What the server has done to this project, newest first. The list keeps itself up to date."
+    >
+      <DataTable
+        label="Operations"
+        columns={COLUMNS}
+        rows={operations.data}
+        rowId={({ id }) => id}
+        empty={<Empty>Nothing has been done to this project yet.</Empty>}
+        failed={
+          operations.error &&
+          !operations.data && <Failure error={operations.error} onRetry={() => void operations.refetch()} />
+        }
+        view={view}
+        onView={setView}
+        narrow={({ created_at }) => <Time at={created_at} />}
+      />
+    </Page>
+  );
+}

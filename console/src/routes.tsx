@@ -1,0 +1,235 @@
+import { getInstance } from "@latchkey/contract/users.ts";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+import { queries, query, whenSignedOut } from "./api/queries.ts";
+import { findPerson } from "./api/session.ts";
+import { PageFailed, PageMissing } from "./components/Failures.tsx";
+
+/**
+ * The site map. A path leads to the file of the same name in `pages/`; each page is loaded when it is first
+ * visited. Nothing here decides what a person may do: a page asks the API and shows its answer.
+ */
+
+/** What an address may carry besides its path: how a list is looked at, and what to open on arrival. */
+export interface Search {
+  /** Text searched for in the page's list. */
+  readonly q?: string | undefined;
+  /** Column that the list is sorted by; with a minus, descending. */
+  readonly sort?: string | undefined;
+  /** Opens the page's dialog for something new. */
+  readonly create?: boolean | undefined;
+  /** Where to go after signing in. */
+  readonly next?: string | undefined;
+}
+
+const root = createRootRoute({
+  component: Outlet,
+  errorComponent: PageFailed,
+  notFoundComponent: PageMissing,
+  validateSearch: (search: Record<string, unknown>): Search => ({
+    ...(search.q ? { q: String(search.q) } : {}),
+    ...(typeof search.sort === "string" ? { sort: search.sort } : {}),
+    ...(search.create === true ? { create: true } : {}),
+    ...(typeof search.next === "string" && isOwnPath(search.next) ? { next: search.next } : {}),
+  }),
+});
+
+/** Only a path of ours may be returned to: an address with another host in it is somebody's trap. */
+function isOwnPath(path: string): boolean {
+  return /^\/(?![/\\])/.test(path);
+}
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: "/setup",
+  component: lazyRouteComponent(() => import("./pages/setup.tsx"), "SetupPage"),
+});
+const sign_in = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  beforeLoad: async () => {
+    // A new server has nobody who could sign in; the page that says so is the one to show.
+    const instance = await queries.fetchQuery(query(getInstance)).catch(() => undefined);
+    if (instance?.needs_setup) throw redirect({ to: "/setup" });
+  },
+  component: lazyRouteComponent(() => import("./pages/sign-in.tsx"), "SignInPage"),
+});
+const sign_up = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-up",
+  component: lazyRouteComponent(() => import("./pages/sign-up.tsx"), "SignUpPage"),
+});
+const accept = createRoute({
+  getParentRoute: () => root,
+  path: "/invitations/accept",
+  component: lazyRouteComponent(() => import("./pages/invitations/accept.tsx"), "AcceptInvitationPage"),
+});
+const design = createRoute({
+  getParentRoute: () => root,
+  path: "/design",
+  component: lazyRouteComponent(() => import("./pages/design.tsx"), "DesignPage"),
+});
+
+const signed_in = createRoute({
+  getParentRoute: () => root,
+  id: "signed-in",
+  beforeLoad: async ({ location }) => {
+    if (await findPerson()) return;
+    const next = location.href === "/" ? {} : { next: location.href };
+    throw redirect({ to: "/sign-in", search: next, replace: true });
+  },
+  component: lazyRouteComponent(() => import("./layouts/SignedIn.tsx"), "SignedInLayout"),
+  errorComponent: PageFailed,
+});
+const home = createRoute({
+  getParentRoute: () => signed_in,
+  path: "/",
+  component: lazyRouteComponent(() => import("./pages/home.tsx"), "HomePage"),
+});
+
+const account = createRoute({
+  getParentRoute: () => signed_in,
+  id: "account",
+  component: lazyRouteComponent(() => import("./layouts/Account.tsx"), "AccountLayout"),
+});
+const account_home = createRoute({
+  getParentRoute: () => account,
+  path: "/account",
+  beforeLoad: () => {
+    throw redirect({ to: "/account/profile", replace: true });
+  },
+});
+const profile = createRoute({
+  getParentRoute: () => account,
+  path: "/account/profile",
+  component: lazyRouteComponent(() => import("./pages/account/profile.tsx"), "ProfilePage"),
+});
+const account_keys = createRoute({
+  getParentRoute: () => account,
+  path: "/account/api-keys",
+  component: lazyRouteComponent(() => import("./pages/account/api-keys.tsx"), "AccountApiKeysPage"),
+});
+const sessions = createRoute({
+  getParentRoute: () => account,
+  path: "/account/sessions",
+  component: lazyRouteComponent(() => import("./pages/account/sessions.tsx"), "SessionsPage"),
+});
+
+const new_organization = createRoute({
+  getParentRoute: () => signed_in,
+  path: "/organizations/new",
+  component: lazyRouteComponent(() => import("./pages/organizations/new.tsx"), "NewOrganizationPage"),
+});
+const organization = createRoute({
+  getParentRoute: () => signed_in,
+  path: "/organizations/$org_id",
+  component: lazyRouteComponent(() => import("./layouts/Organization.tsx"), "OrganizationLayout"),
+});
+const organization_home = createRoute({
+  getParentRoute: () => organization,
+  path: "/",
+  beforeLoad: ({ params }) => {
+    throw redirect({ to: "/organizations/$org_id/projects", params, replace: true });
+  },
+});
+const projects = createRoute({
+  getParentRoute: () => organization,
+  path: "projects",
+  component: lazyRouteComponent(() => import("./pages/organizations/projects.tsx"), "ProjectsPage"),
+});
+const new_project = createRoute({
+  getParentRoute: () => organization,
+  path: "projects/new",
+  component: lazyRouteComponent(() => import("./pages/organizations/new-project.tsx"), "NewProjectPage"),
+});
+const members = createRoute({
+  getParentRoute: () => organization,
+  path: "members",
+  component: lazyRouteComponent(() => import("./pages/organizations/members.tsx"), "MembersPage"),
+});
+const organization_settings = createRoute({
+  getParentRoute: () => organization,
+  path: "settings",
+  component: lazyRouteComponent(() => import("./pages/organizations/settings/general.tsx"), "OrganizationSettingsPage"),
+});
+const organization_keys = createRoute({
+  getParentRoute: () => organization,
+  path: "settings/api-keys",
+  component: lazyRouteComponent(() => import("./pages/organizations/settings/api-keys.tsx"), "OrganizationApiKeysPage"),
+});
+
+const project = createRoute({
+  getParentRoute: () => signed_in,
+  path: "/projects/$project_id",
+  component: lazyRouteComponent(() => import("./layouts/Project.tsx"), "ProjectLayout"),
+});
+const project_home = createRoute({
+  getParentRoute: () => project,
+  path: "/",
+  component: lazyRouteComponent(() => import("./pages/projects/overview.tsx"), "ProjectPage"),
+});
+const branches = createRoute({
+  getParentRoute: () => project,
+  path: "branches",
+  component: lazyRouteComponent(() => import("./pages/projects/branches.tsx"), "BranchesPage"),
+});
+const branch = createRoute({
+  getParentRoute: () => project,
+  path: "branches/$branch_id",
+  component: lazyRouteComponent(() => import("./pages/projects/branch.tsx"), "BranchPage"),
+});
+const operations = createRoute({
+  getParentRoute: () => project,
+  path: "operations",
+  component: lazyRouteComponent(() => import("./pages/projects/operations.tsx"), "OperationsPage"),
+});
+const project_settings = createRoute({
+  getParentRoute: () => project,
+  path: "settings",
+  component: lazyRouteComponent(() => import("./pages/projects/settings.tsx"), "ProjectSettingsPage"),
+});
+
+const tree = root.addChildren([
+  setup,
+  sign_in,
+  sign_up,
+  accept,
+  design,
+  signed_in.addChildren([
+    home,
+    account.addChildren([account_home, profile, account_keys, sessions]),
+    new_organization,
+    organization.addChildren([
+      organization_home,
+      projects,
+      new_project,
+      members,
+      organization_settings,
+      organization_keys,
+    ]),
+    project.addChildren([project_home, branches, branch, operations, project_settings]),
+  ]),
+]);
+
+export const router = createRouter({
+  routeTree: tree,
+  defaultPreload: "intent",
+  defaultNotFoundComponent: PageMissing,
+  defaultErrorComponent: PageFailed,
+  scrollRestoration: true,
+});
+
+// Asks each guard again; the one that finds nobody signed in leads to the sign-in page, and back afterwards.
+whenSignedOut(() => void router.invalidate());
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

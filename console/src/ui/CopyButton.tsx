@@ -1,0 +1,78 @@
+import { Check, Copy } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { Button, IconButton } from "./Button.tsx";
+
+interface CopyButtonProps {
+  /** What goes to the clipboard; a function when it has to be fetched first. */
+  readonly text: string | (() => Promise<string>);
+  /** What is copied, for the button's name: "Copy token". */
+  readonly what: string;
+  readonly with_word?: boolean;
+  /** Takes the focus when it appears: copying is what the person has come for. */
+  readonly first?: boolean;
+}
+
+const SAID_FOR_MS = 2_000;
+
+/** Copies, and says so where the hand is and to screen readers. */
+export function CopyButton({ text, what, with_word = false, first = false }: CopyButtonProps) {
+  const [state, setState] = useState<"idle" | "copied" | "failed">("idle");
+  const timer = useRef<number>(undefined);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => () => window.clearTimeout(timer.current), []);
+  useEffect(() => {
+    if (first) button.current?.focus();
+  }, [first]);
+
+  const copy = async () => {
+    const copied = await writeClipboard(typeof text === "string" ? text : await text()).catch(() => false);
+    setState(copied ? "copied" : "failed");
+    window.clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => setState("idle"), SAID_FOR_MS);
+  };
+  const icon = state === "copied" ? <Check aria-hidden /> : <Copy aria-hidden />;
+  const said = state === "copied" ? "Copied" : state === "failed" ? "Select and copy by hand" : "";
+  return (
+    <span className="inline-flex shrink-0">
+      {with_word ? (
+        <Button
+          ref={button}
+          data-first={first || undefined}
+          onClick={copy}
+          aria-label={`Copy ${what}`}
+          className="min-w-24"
+        >
+          {icon}
+          {state === "copied" ? "Copied" : "Copy"}
+        </Button>
+      ) : (
+        <IconButton onClick={copy} label={said || `Copy ${what}`}>
+          {icon}
+        </IconButton>
+      )}
+      <span role="status" className="sr-only">
+        {said}
+      </span>
+    </span>
+  );
+}
+
+/** The clipboard API exists only on HTTPS and localhost; a server on a plain address gets the older way. */
+async function writeClipboard(text: string): Promise<boolean> {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return true;
+  }
+  const holder = document.createElement("textarea");
+  holder.value = text;
+  holder.className = "sr-only";
+  // Inside the open dialog, if there is one: its focus trap would take the selection away.
+  const home = document.activeElement?.closest("[role=dialog], [role=alertdialog]") ?? document.body;
+  const focused = document.activeElement;
+  home.append(holder);
+  holder.select();
+  const copied = document.execCommand("copy");
+  holder.remove();
+  if (focused instanceof HTMLElement) focused.focus();
+  return copied;
+}
