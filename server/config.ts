@@ -28,7 +28,26 @@ export interface Config {
   /** 32 bytes, base64url; absent: made once and kept in the data directory. Nodes that share a database share it. */
   readonly secret_key: string | undefined;
   readonly metrics_token: string | undefined;
+  /** What verified API keys may take in memory; 0: every request asks the database. */
+  readonly key_cache_bytes: number;
+  /** Where to hear of revocations at once: the database itself, nowhere, or a direct URL beside a pooler's. */
+  readonly listen: "on" | "off" | { readonly url: string };
+  /** Processes that serve requests; 1: the server itself, without others. */
+  readonly workers: number;
+  readonly rate_limits: RateLimits | undefined;
 }
+
+/** Requests that one key, and one organization or person through all its keys, may make of one node. */
+export interface RateLimits {
+  readonly per_minute: number;
+  /** Of each route. */
+  readonly per_second: number;
+  /** Keys that an organization may create. */
+  readonly key_creations_per_second: number;
+}
+
+/** As Neon documents them: 700 a minute on average, bursts of 40 a second for each route. */
+const NEON_RATE_LIMITS: RateLimits = { per_minute: 700, per_second: 40, key_creations_per_second: 10 };
 
 interface Setting<T> {
   readonly key: keyof Config;
@@ -36,6 +55,8 @@ interface Setting<T> {
   readonly secret?: boolean;
   /** Returns the value, or throws an Error whose message ends the sentence "NAME must be …". */
   readonly parse: (text: string | undefined) => T;
+  /** How the value reads as text, where that is not plain. */
+  readonly show?: (value: unknown) => string;
 }
 
 const must = (what: string): never => {
@@ -71,10 +92,49 @@ function url(protocols: string[], what: string) {
   };
 }
 
+function bytes(fallback: number) {
+  const units: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+  return (value: string | undefined) => {
+    if (value === undefined) return fallback;
+    const [, digits, unit = ""] = /^(\d{1,12})([kmg]?)$/i.exec(value) ?? [];
+    const number = Number(digits) * (units[unit.toLowerCase()] ?? 1);
+    return digits !== undefined && number <= 8 * 2 ** 30 ? number : must("a number of bytes such as 64m, up to 8g");
+  };
+}
+
+function listen(value: string | undefined): Config["listen"] {
+  if (value === undefined || value === "on") return "on";
+  if (value === "off") return "off";
+  const direct = url(["postgres:", "postgresql:"], "on, off or a postgresql:// URL")(value);
+  return direct === undefined ? "on" : { url: direct };
+}
+
+function rateLimits(value: string | undefined): RateLimits | undefined {
+  if (value === undefined || value === "off") return undefined;
+  if (value === "neon") return NEON_RATE_LIMITS;
+  const limits: Record<string, number> = { ...NEON_RATE_LIMITS };
+  for (const part of value.split(",")) {
+    const [, name = "", figure] = /^ *(\w+) *= *([1-9]\d{0,8}) *$/.exec(part) ?? [];
+    if (!(name in limits)) must(`off, neon, or figures such as ${describeRateLimits(NEON_RATE_LIMITS)}`);
+    limits[name] = Number(figure);
+  }
+  return limits as unknown as RateLimits;
+}
+
+function describeRateLimits(limits: RateLimits): string {
+  return Object.entries(limits)
+    .map(([name, figure]) => `${name}=${figure}`)
+    .join(",");
+}
+
 const SETTINGS: Record<string, Setting<unknown>> = {
   LATCHKEY_HOST: { key: "host", help: "address to listen on (127.0.0.1)", parse: text("127.0.0.1") },
   LATCHKEY_PORT: { key: "port", help: "port to listen on (4400)", parse: integer(4400, 1, 65535) },
-  LATCHKEY_DATA_DIR: { key: "data_dir", help: "where everything is kept (./data)", parse: (v) => resolve(v ?? "data") },
+  LATCHKEY_DATA_DIR: {
+    key: "data_dir",
+    help: "where everything is kept (./data; as root below a private directory: /var/lib/latchkey)",
+    parse: (value) => (value === undefined ? "" : resolve(value)),
+  },
   LATCHKEY_PUBLIC_URL: {
     key: "public_url",
     help: "origin that people use (http://HOST:PORT)",
@@ -126,6 +186,24 @@ const SETTINGS: Record<string, Setting<unknown>> = {
     secret: true,
     parse: (value) => (value !== undefined && value.length < 16 ? must("at least 16 characters") : value),
   },
+  LATCHKEY_KEY_CACHE_BYTES: {
+    key: "key_cache_bytes",
+    help: "memory for verified API keys, for each process: 64m holds a million; 0: none (64m)",
+    parse: bytes(64 * 2 ** 20),
+  },
+  LATCHKEY_LISTEN: {
+    key: "listen",
+    help: "hear of revocations at once: on, off (poll), or a direct postgresql:// URL where DATABASE_URL is a pooler (on)",
+    parse: listen,
+    show: (value) => (typeof value === "string" ? value : "[redacted]"),
+  },
+  LATCHKEY_WORKERS: { key: "workers", help: "processes that serve requests (1)", parse: integer(1, 1, 256) },
+  LATCHKEY_RATE_LIMITS: {
+    key: "rate_limits",
+    help: "requests of one key or organization: off, neon, or figures of one's own (off)",
+    parse: rateLimits,
+    show: (value) => (value === undefined ? "off" : describeRateLimits(value as RateLimits)),
+  },
 };
 
 /** Raised with every mistake found; the message is for a person at a terminal. */
@@ -133,7 +211,10 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function parseConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  default_data_dir = resolve("data"),
+): Config {
   const names = Object.keys(SETTINGS);
   const problems: string[] = [];
   for (const name of Object.keys(environment)) {
@@ -154,20 +235,24 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   if (problems.length > 0) throw new ConfigError(`configuration:\n  ${problems.join("\n  ")}`);
   const config = values as unknown as Config;
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  return Object.freeze({ ...config, public_url: config.public_url || `http://${host}:${config.port}` });
+  return Object.freeze({
+    ...config,
+    data_dir: config.data_dir || default_data_dir,
+    public_url: config.public_url || `http://${host}:${config.port}`,
+  });
 }
 
 /** The configuration of this process. */
-export function readConfig(): Config {
-  return parseConfig(process.env);
+export function readConfig(default_data_dir?: string): Config {
+  return parseConfig(process.env, default_data_dir);
 }
 
 /** The lines of `--print-config`: each setting, its value with secrets redacted, and what it is for. */
 export function printConfig(config: Config): string {
   return Object.entries(SETTINGS)
-    .map(([name, { key, help, secret }]) => {
+    .map(([name, { key, help, secret, show }]) => {
       const value = config[key];
-      const shown = value === undefined ? "" : secret ? "[redacted]" : String(value);
+      const shown = show ? show(value) : value === undefined ? "" : secret ? "[redacted]" : String(value);
       return `${name}=${shown}  # ${help}`;
     })
     .join("\n");

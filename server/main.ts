@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Authenticator } from "./access/authenticate.ts";
+import { FailureLimit } from "./access/failure-limit.ts";
 import { apiKeyRoutes } from "./api-keys/routes.ts";
 import { insertAuditEvent } from "./audit/store.ts";
 import { branchRoutes } from "./branches/routes.ts";
@@ -15,14 +16,14 @@ import { endpointRoutes } from "./endpoints/routes.ts";
 import { API_PREFIX, closeApp, createApp } from "./http/app.ts";
 import { openApiDocument } from "./http/openapi.ts";
 import { registerOps } from "./http/ops.ts";
+import { RateLimits } from "./http/rate-limits.ts";
 import { createReconcilers } from "./jobs/reconcilers.ts";
 import { JobRunner } from "./jobs/runner.ts";
-import { LastUsedRecorder } from "./keys/last-used.ts";
+import { openKeys } from "./keys/open-keys.ts";
 import type { Secret } from "./keys/secret.ts";
-import { KeyVerifier } from "./keys/verifier.ts";
 import { createLog, describeError, type Log } from "./log.ts";
 import { createMailer } from "./mail/mailer.ts";
-import { findMachinery, type Machinery, openInstance, postgresLog } from "./open.ts";
+import { findDefaultDataDir, findMachinery, type Machinery, openInstance, postgresLog } from "./open.ts";
 import { operationRoutes } from "./operations/routes.ts";
 import { invitationRoutes } from "./organizations/invitations/routes.ts";
 import { memberRoutes } from "./organizations/members/routes.ts";
@@ -73,12 +74,20 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
     log,
   });
   started.add("sessions", () => identity.close());
-  const recorder = new LastUsedRecorder(pool, clock, log);
-  started.add("last uses", () => recorder.stop());
-  const verifier = new KeyVerifier(pool, log.metrics);
   const mailer = createMailer(config, log);
 
   const node_id = await readOrMakeNodeId(config.data_dir);
+  const keys = openKeys({
+    config,
+    connection: instance.connection,
+    db,
+    pool,
+    description: { data_node_id: node_id, address: config.public_url, pid: process.pid, version },
+    clock,
+    log,
+  });
+  started.add("keys", () => keys.stop());
+  await keys.start();
   const jobs = new JobRunner(createReconcilers({ db, sealer, ...drivers, clock, log, node_id }), { clock, log });
 
   const routes = [
@@ -98,7 +107,15 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
   const app = await createApp({
     routes,
     db,
-    authenticator: new Authenticator(verifier, recorder, (cookie) => identity.sessionFromCookie(cookie), log),
+    authenticator: new Authenticator({
+      verifier: keys.verifier,
+      recorder: keys.recorder,
+      sessions: (cookie) => identity.sessionFromCookie(cookie),
+      failures: new FailureLimit(clock),
+      log,
+    }),
+    revocations: keys.revocations,
+    rate_limits: config.rate_limits && new RateLimits(config.rate_limits, clock, log.metrics),
     public_url: config.public_url,
     trust_proxy: config.trust_proxy,
     recordAudit: insertAuditEvent,
@@ -192,7 +209,7 @@ async function main(args: readonly string[]): Promise<void> {
   const began_ms = clock.monotonic_ms();
   const started = new Stack();
   try {
-    const config = readConfig();
+    const config = readConfig(await findDefaultDataDir());
     if (option === "--print-config") return print(`${printConfig(config)}\n`);
     const log = createLog(config.log_level);
     // Asked to stop while starting, the start is finished first: half a start is what nothing can stop cleanly.

@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import type pg from "pg";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -12,6 +13,7 @@ import { type Account, findAccount } from "./postgres/account.ts";
 import { type Binaries, locateBinaries } from "./postgres/binaries.ts";
 import { attachEmbedded, startEmbedded } from "./postgres/embedded.ts";
 import type { EventLog } from "./postgres/events.ts";
+import { canEnter } from "./postgres/files.ts";
 
 /** An instance that is open: its database is there and migrated, its secret key is the right one. */
 export interface Instance {
@@ -28,6 +30,16 @@ export interface Instance {
 export interface Machinery {
   readonly binaries: Binaries;
   readonly account: Account;
+}
+
+/**
+ * Where everything is kept unless it is configured: `data` beside the code. PostgreSQL does not run as root,
+ * so as root it must be a place that its account can enter, which a clone below /root is not.
+ */
+export async function findDefaultDataDir(): Promise<string> {
+  const here = resolve("data");
+  if (process.getuid?.() !== 0 || (await canEnter(findAccount(), dirname(here)))) return here;
+  return "/var/lib/latchkey";
 }
 
 export async function findMachinery(config: Config): Promise<Machinery> {

@@ -9,7 +9,7 @@ import { ConfigError, readConfig } from "./config.ts";
 import { isDatabaseLost } from "./db/pool.ts";
 import { Secret } from "./keys/secret.ts";
 import { createLog } from "./log.ts";
-import { visitInstance } from "./open.ts";
+import { findDefaultDataDir, visitInstance } from "./open.ts";
 import { type PersonSetUp, type PersonWish, setUpPerson } from "./users/set-up-person.ts";
 
 /**
@@ -69,7 +69,7 @@ const DEADLINE_MS = 60_000;
 
 /** Tries again when a server that is starting or stopping takes the database away in the middle. */
 async function setUp(wish: PersonWish): Promise<PersonSetUp> {
-  const config = readConfig();
+  const config = readConfig(await findDefaultDataDir());
   // Standard output is for the one line; on standard error only what went wrong.
   const log = createLog(config.log_level === "debug" ? "debug" : "silent");
   const deadline = systemClock.monotonic_ms() + DEADLINE_MS;
