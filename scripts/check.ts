@@ -10,6 +10,8 @@ const ROOT = dirname(import.meta.dirname);
 const CHECKS = {
   "lint and format": ["node_modules/.bin/biome", "check", "--error-on-warnings", "."],
   types: ["node_modules/.bin/tsc"],
+  "types of the Console": ["node_modules/.bin/tsc", "--project", "console"],
+  "types of its tests": ["node_modules/.bin/tsc", "--project", "test/browser"],
   "fast tests": ["scripts/test.ts", "--fast"],
 } as const;
 
