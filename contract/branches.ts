@@ -1,15 +1,22 @@
 import Type, { type Static } from "typebox";
-import { OneOf, ResourceId, Timestamp } from "./common.ts";
+import { Body, Nullable, OneOf, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
+import { Operation } from "./operations.ts";
 import { contract } from "./route.ts";
 
 const tag = "Branches";
 
-export const BranchState = OneOf("init", "ready");
+const Name = Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE });
+
+export const BranchState = OneOf("init", "resetting", "ready");
 
 export const Branch = Type.Object({
   id: Type.String(),
   project_id: Type.String(),
-  parent_id: Type.Optional(Type.String()),
+  parent_id: Type.Optional(Type.String({ description: "Absent on a root." })),
+  parent_lsn: Type.Optional(
+    Type.String({ description: "How far into the parent's log its data goes; absent until it has been copied." }),
+  ),
+  parent_timestamp: Type.Optional(Timestamp),
   name: Type.String(),
   current_state: BranchState,
   pending_state: Type.Optional(BranchState),
@@ -26,8 +33,15 @@ export const Branch = Type.Object({
   data_transfer_bytes: Type.Integer(),
   created_at: Timestamp,
   updated_at: Timestamp,
+  expires_at: Type.Optional(Timestamp),
+  ttl_interval_seconds: Type.Optional(Type.Integer()),
+  last_reset_at: Type.Optional(Timestamp),
   created_by: Type.Optional(Type.Object({ name: Type.String(), image: Type.String() })),
   init_source: Type.String(),
+  copy_method: Type.Optional(
+    Type.String({ description: "`reflink`: blocks are shared with the parent until they change; `copy`: none are." }),
+  ),
+  copied_bytes: Type.Optional(Type.Integer({ description: "Bytes that were copied when it was made." })),
 });
 export type Branch = Static<typeof Branch>;
 
@@ -39,6 +53,7 @@ const Annotation = Type.Object({
 });
 
 const OfProject = Type.Object({ project_id: ResourceId });
+const BranchWithOperations = Type.Object({ branch: Branch, operations: Type.Array(Operation) });
 export const OfBranch = Type.Object({ project_id: ResourceId, branch_id: ResourceId });
 
 export const listProjectBranches = contract({
@@ -87,4 +102,61 @@ export const getProjectBranch = contract({
   params: OfBranch,
   status: 200,
   response: Type.Object({ branch: Branch, annotation: Annotation }),
+});
+
+export const updateProjectBranch = contract({
+  id: "updateProjectBranch",
+  method: "PATCH",
+  path: "/projects/{project_id}/branches/{branch_id}",
+  tag,
+  summary: "Rename a branch, protect it, or let it expire",
+  params: OfBranch,
+  body: Body({
+    branch: Body({
+      name: Type.Optional(Name),
+      protected: Type.Optional(Type.Boolean()),
+      expires_at: Type.Optional(Nullable(Timestamp)),
+    }),
+  }),
+  status: 200,
+  response: BranchWithOperations,
+});
+
+export const deleteProjectBranch = contract({
+  id: "deleteProjectBranch",
+  method: "DELETE",
+  path: "/projects/{project_id}/branches/{branch_id}",
+  tag,
+  summary: "Delete a branch with its compute",
+  description: "Refused for the default branch, a protected one, and one with children. It cannot be recovered.",
+  params: OfBranch,
+  query: Type.Object({ hard_delete: Type.Optional(Type.Boolean()) }),
+  status: 200,
+  response: BranchWithOperations,
+});
+
+export const setDefaultProjectBranch = contract({
+  id: "setDefaultProjectBranch",
+  method: "POST",
+  path: "/projects/{project_id}/branches/{branch_id}/set_as_default",
+  tag,
+  summary: "Make a branch the default one",
+  params: OfBranch,
+  status: 200,
+  response: BranchWithOperations,
+});
+
+export const restoreProjectBranch = contract({
+  id: "restoreProjectBranch",
+  method: "POST",
+  path: "/projects/{project_id}/branches/{branch_id}/restore",
+  tag,
+  summary: "Give a branch the data of its parent or of another branch",
+  description:
+    "The data that the source has at this moment. What the branch had is kept under `preserve_under_name`, which is " +
+    "needed where the branch has children: they go with it.",
+  params: OfBranch,
+  body: Body({ source_branch_id: ResourceId, preserve_under_name: Type.Optional(Name) }),
+  status: 200,
+  response: BranchWithOperations,
 });

@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
 import { OfBranch } from "./branches.ts";
-import { OneOf, ResourceId, Timestamp } from "./common.ts";
+import { Body, OneOf, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
+import { Operation } from "./operations.ts";
 import { contract } from "./route.ts";
 
 const tag = "Endpoints";
@@ -11,6 +12,7 @@ export type EndpointState = Static<typeof EndpointState>;
 /** A compute's address. `host` may carry a port (`127.0.0.1:55432`), which Neon's clients keep. */
 export const Endpoint = Type.Object({
   id: Type.String(),
+  name: Type.Optional(Type.String()),
   host: Type.String(),
   project_id: Type.String(),
   branch_id: Type.String(),
@@ -30,12 +32,35 @@ export const Endpoint = Type.Object({
   created_at: Timestamp,
   updated_at: Timestamp,
   started_at: Type.Optional(Timestamp),
+  suspended_at: Type.Optional(Timestamp),
   proxy_host: Type.String(),
   suspend_timeout_seconds: Type.Integer({ description: "-1: this compute is never suspended." }),
   provisioner: Type.String(),
 });
 export type Endpoint = Static<typeof Endpoint>;
 
+/** PostgreSQL's settings by name; which may be chosen depends on the driver, and others are refused by name. */
+const Settings = Body({ pg_settings: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 1024 }))) });
+const SuspendTimeout = Type.Literal(-1, { description: "-1: never. Other values are not taken yet." });
+
+/** What a new compute may be given. */
+const Options = {
+  type: Type.Literal("read_write", { description: "Read-only computes are not offered." }),
+  settings: Type.Optional(Settings),
+  suspend_timeout_seconds: Type.Optional(SuspendTimeout),
+};
+export const EndpointOptions = Body(Options);
+export type EndpointOptions = Static<typeof EndpointOptions>;
+export const DefaultEndpointSettings = Body({
+  pg_settings: Settings.properties.pg_settings,
+  suspend_timeout_seconds: Type.Optional(SuspendTimeout),
+});
+export type DefaultEndpointSettings = Static<typeof DefaultEndpointSettings>;
+
+const EndpointName = Type.String({ minLength: 1, maxLength: 64, pattern: PRINTABLE });
+const OfProject = Type.Object({ project_id: ResourceId });
+const OfEndpoint = Type.Object({ project_id: ResourceId, endpoint_id: ResourceId });
+const EndpointWithOperations = Type.Object({ endpoint: Endpoint, operations: Type.Array(Operation) });
 const Endpoints = Type.Object({ endpoints: Type.Array(Endpoint) });
 
 export const listProjectEndpoints = contract({
@@ -44,7 +69,7 @@ export const listProjectEndpoints = contract({
   path: "/projects/{project_id}/endpoints",
   tag,
   summary: "The computes of a project",
-  params: Type.Object({ project_id: ResourceId }),
+  params: OfProject,
   status: 200,
   response: Endpoints,
 });
@@ -66,7 +91,92 @@ export const getProjectEndpoint = contract({
   path: "/projects/{project_id}/endpoints/{endpoint_id}",
   tag,
   summary: "One compute",
-  params: Type.Object({ project_id: ResourceId, endpoint_id: ResourceId }),
+  params: OfEndpoint,
   status: 200,
   response: Type.Object({ endpoint: Endpoint }),
+});
+
+export const createProjectEndpoint = contract({
+  id: "createProjectEndpoint",
+  method: "POST",
+  path: "/projects/{project_id}/endpoints",
+  tag,
+  summary: "Give a branch a compute",
+  description: "A branch has one at most.",
+  params: OfProject,
+  body: Body({
+    endpoint: Body({
+      ...Options,
+      branch_id: ResourceId,
+      name: Type.Optional(EndpointName),
+      region_id: Type.Optional(Type.String({ maxLength: 60, description: "The project's, if at all." })),
+      disabled: Type.Optional(Type.Boolean()),
+    }),
+  }),
+  status: 201,
+  response: EndpointWithOperations,
+});
+
+export const updateProjectEndpoint = contract({
+  id: "updateProjectEndpoint",
+  method: "PATCH",
+  path: "/projects/{project_id}/endpoints/{endpoint_id}",
+  tag,
+  summary: "Rename a compute, disable it, or change its settings",
+  description: "Settings replace those that were chosen before, and restart the compute.",
+  params: OfEndpoint,
+  body: Body({
+    endpoint: Body({
+      name: Type.Optional(EndpointName),
+      settings: Options.settings,
+      disabled: Type.Optional(Type.Boolean()),
+      suspend_timeout_seconds: Options.suspend_timeout_seconds,
+    }),
+  }),
+  status: 200,
+  response: EndpointWithOperations,
+});
+
+export const deleteProjectEndpoint = contract({
+  id: "deleteProjectEndpoint",
+  method: "DELETE",
+  path: "/projects/{project_id}/endpoints/{endpoint_id}",
+  tag,
+  summary: "Delete a compute; the branch keeps its data",
+  params: OfEndpoint,
+  status: 200,
+  response: EndpointWithOperations,
+});
+
+export const startProjectEndpoint = contract({
+  id: "startProjectEndpoint",
+  method: "POST",
+  path: "/projects/{project_id}/endpoints/{endpoint_id}/start",
+  tag,
+  summary: "Start a compute",
+  params: OfEndpoint,
+  status: 200,
+  response: EndpointWithOperations,
+});
+
+export const suspendProjectEndpoint = contract({
+  id: "suspendProjectEndpoint",
+  method: "POST",
+  path: "/projects/{project_id}/endpoints/{endpoint_id}/suspend",
+  tag,
+  summary: "Stop a compute until it is started again",
+  params: OfEndpoint,
+  status: 200,
+  response: EndpointWithOperations,
+});
+
+export const restartProjectEndpoint = contract({
+  id: "restartProjectEndpoint",
+  method: "POST",
+  path: "/projects/{project_id}/endpoints/{endpoint_id}/restart",
+  tag,
+  summary: "Stop a compute and start it again",
+  params: OfEndpoint,
+  status: 200,
+  response: EndpointWithOperations,
 });

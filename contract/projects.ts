@@ -1,8 +1,9 @@
 import Type, { type Static } from "typebox";
 import { Branch } from "./branches.ts";
-import { Body, Pagination, PRINTABLE, pageQuery, ResourceId, Timestamp } from "./common.ts";
+import { Body, Empty, Pagination, PRINTABLE, pageQuery, ResourceId, Timestamp } from "./common.ts";
+import { ConnectionDetails } from "./connection.ts";
 import { Database } from "./databases.ts";
-import { Endpoint } from "./endpoints.ts";
+import { DefaultEndpointSettings, Endpoint } from "./endpoints.ts";
 import { Operation } from "./operations.ts";
 import { PostgresName, Role } from "./roles.ts";
 import { contract } from "./route.ts";
@@ -12,6 +13,19 @@ const Name = Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE });
 
 /** The region of a project that names none. A label: everything runs on this instance. */
 export const DEFAULT_REGION_ID = "local";
+
+/** What of a project can be set; other settings are refused by name. */
+export const ProjectSettings = Body({
+  allowed_ips: Type.Optional(
+    Body({
+      ips: Type.Optional(
+        Type.Array(Type.String({ maxLength: 100 }), { maxItems: 1_000, description: "Empty: every address." }),
+      ),
+      protected_branches_only: Type.Optional(Type.Boolean()),
+    }),
+  ),
+});
+export type ProjectSettings = Static<typeof ProjectSettings>;
 
 /** Fields that Neon's project and its list item share. */
 const ProjectFields = {
@@ -32,6 +46,8 @@ const ProjectFields = {
   updated_at: Timestamp,
   owner_id: Type.String(),
   org_id: Type.String(),
+  settings: ProjectSettings,
+  default_endpoint_settings: DefaultEndpointSettings,
 };
 
 export const Project = Type.Object({
@@ -46,20 +62,13 @@ export const Project = Type.Object({
 });
 export type Project = Static<typeof Project>;
 
-export const ProjectListItem = Type.Object({ ...ProjectFields, active_time: Type.Integer() });
-export type ProjectListItem = Static<typeof ProjectListItem>;
-
-const ConnectionDetails = Type.Object({
-  connection_uri: Type.String(),
-  connection_parameters: Type.Object({
-    database: Type.String(),
-    password: Type.String(),
-    role: Type.String(),
-    host: Type.String(),
-    pooler_host: Type.String(),
-  }),
+export const ProjectListItem = Type.Object({
+  ...ProjectFields,
+  active_time: Type.Integer(),
+  deleted_at: Type.Optional(Timestamp),
+  recoverable_until: Type.Optional(Timestamp),
 });
-export type ConnectionDetails = Static<typeof ConnectionDetails>;
+export type ProjectListItem = Static<typeof ProjectListItem>;
 
 const OfProject = Type.Object({ project_id: ResourceId });
 const Search = Type.Optional(Type.String({ maxLength: 256, description: "Part of a name or of an id." }));
@@ -122,6 +131,8 @@ export const createProject = contract({
       ),
       pg_version: Type.Optional(Type.Integer({ minimum: 14, maximum: 99 })),
       store_passwords: Type.Optional(Type.Literal(true)),
+      settings: Type.Optional(ProjectSettings),
+      default_endpoint_settings: Type.Optional(DefaultEndpointSettings),
       branch: Type.Optional(
         Body({
           name: Type.Optional(Name),
@@ -160,9 +171,16 @@ export const updateProject = contract({
   method: "PATCH",
   path: "/projects/{project_id}",
   tag,
-  summary: "Rename a project",
+  summary: "Rename a project, or change its settings",
+  description: "`default_endpoint_settings` are those of computes that are made from then on.",
   params: OfProject,
-  body: Body({ project: Body({ name: Type.Optional(Name) }) }),
+  body: Body({
+    project: Body({
+      name: Type.Optional(Name),
+      settings: Type.Optional(ProjectSettings),
+      default_endpoint_settings: Type.Optional(DefaultEndpointSettings),
+    }),
+  }),
   status: 200,
   response: Type.Object({ project: Project, operations: Type.Array(Operation) }),
 });
@@ -173,6 +191,7 @@ export const deleteProject = contract({
   path: "/projects/{project_id}",
   tag,
   summary: "Delete a project with everything in it",
+  description: "It can be recovered for seven days; its keys end at once and for good.",
   params: OfProject,
   status: 200,
   response: Type.Object({ project: Project }),
@@ -195,4 +214,42 @@ export const getConnectionURI = contract({
   status: 200,
   response: Type.Object({ uri: Type.String() }),
   secret: true,
+});
+
+export const recoverProject = contract({
+  id: "recoverProject",
+  method: "POST",
+  path: "/projects/{project_id}/recover",
+  tag,
+  summary: "Bring a deleted project back",
+  params: OfProject,
+  status: 200,
+  response: Type.Object({ project: Project, branches: Type.Array(Branch) }),
+});
+
+export const getAvailablePreloadLibraries = contract({
+  id: "getAvailablePreloadLibraries",
+  method: "GET",
+  path: "/projects/{project_id}/available_preload_libraries",
+  tag,
+  summary: "The libraries that computes of a project may be told to load at their start",
+  params: OfProject,
+  status: 200,
+  response: Type.Object({ libraries: Type.Array(Empty) }),
+});
+
+export const transferProjectsFromOrgToOrg = contract({
+  id: "transferProjectsFromOrgToOrg",
+  method: "POST",
+  path: "/organizations/{source_org_id}/projects/transfer",
+  tag,
+  summary: "Give projects to another organization",
+  description: "All of them or none. Their project keys end with it.",
+  params: Type.Object({ source_org_id: ResourceId }),
+  body: Body({
+    destination_org_id: ResourceId,
+    project_ids: Type.Array(ResourceId, { minItems: 1, maxItems: 400, uniqueItems: true }),
+  }),
+  status: 200,
+  response: Empty,
 });

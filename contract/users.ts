@@ -135,3 +135,17 @@ export const signUp = contract({
   response: CurrentUser,
   secret: true,
 });
+
+export const changePassword = contract({
+  id: "changePassword",
+  method: "POST",
+  path: "/users/me/password",
+  tag: "Sessions",
+  summary: "Change your password",
+  description:
+    "Ends your other sessions and the logins of your command lines: whoever knew the old password may have made them. " +
+    "API keys stay.",
+  body: Body({ current_password: Type.String({ minLength: 1, maxLength: 128 }), new_password: Password }),
+  status: 200,
+  response: Type.Object({ sessions_ended: Type.Integer(), oauth_grants_ended: Type.Integer() }),
+});

@@ -22,6 +22,10 @@ test("an unknown LATCHKEY_ setting is refused with the nearest name", () => {
   assert.throws(() => parseConfig({ LATCHKEY_DATADIR: "x" }), /did you mean LATCHKEY_DATA_DIR\?/);
 });
 
+test("a setting of the latchkey command does not stop a server beside it", () => {
+  assert.equal(parseConfig({ LATCHKEY_URL: "http://127.0.0.1:4400", LATCHKEY_API_KEY: "x" }).port, 4400);
+});
+
 test("every mistake is told at once, and no value is echoed", () => {
   const environment = {
     LATCHKEY_PORT: "http",

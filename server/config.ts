@@ -206,6 +206,15 @@ const SETTINGS: Record<string, Setting<unknown>> = {
   },
 };
 
+/** Settings of the `latchkey` command, which may well stand in the environment of a server beside it. */
+const OF_THE_CLI = new Set([
+  "LATCHKEY_URL",
+  "LATCHKEY_API_KEY",
+  "LATCHKEY_PROFILE",
+  "LATCHKEY_CONFIG_DIR",
+  "LATCHKEY_KEYRING",
+]);
+
 /** Raised with every mistake found; the message is for a person at a terminal. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -218,7 +227,7 @@ export function parseConfig(
   const names = Object.keys(SETTINGS);
   const problems: string[] = [];
   for (const name of Object.keys(environment)) {
-    if (name.startsWith("LATCHKEY_") && !(name in SETTINGS)) {
+    if (name.startsWith("LATCHKEY_") && !(name in SETTINGS) && !OF_THE_CLI.has(name)) {
       problems.push(`${name} is not a setting; did you mean ${closest(name, names)}?`);
     }
   }

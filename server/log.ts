@@ -22,8 +22,20 @@ export interface Events {
   };
   "request.failed": { request_id: string; route: string; error: string; stack: string };
   "credential.refused": { request_id: string; reason: string; address: string; key_id?: number };
+  /** From here on this address is answered 429, which is counted and not logged. */
+  "credential.flood": { address: string };
+  "oauth.refused": { request_id: string; path: string; error: string; address: string };
+  /** One of the processes that serve requests has ended by itself; another takes its place. */
+  "worker.ended": { pid: number; reason: string };
   "key.uses_written": { keys: number; duration_ms: number };
   "key.uses_delayed": { keys: number; error: string };
+  /** This node answers from memory from now on. */
+  "node.lease_held": { node_id: string; revision: number };
+  /** It asks the database for each request until it holds the lease again. */
+  "node.lease_lost": { node_id: string; error: string };
+  "node.memory_dropped": { node_id: string; reason: "history" | "many_changes"; revision: number };
+  /** A narrowing change is answered: how many nodes had applied it and how many had fallen silent. */
+  "access.confirmed": { revision: number; acknowledged: number; lapsed: number; waited_ms: number };
   "job.done": { job: string; duration_ms: number };
   "job.failed": { job: string; error: string };
   "operation.finished": { operation_id: string; action: string; project_id: string; duration_ms: number };
@@ -36,7 +48,9 @@ export interface Events {
   "branch.removed": { branch_id: string; project_id: string };
   "branch.removal_failed": { branch_id: string; project_id: string; failures: number; error: string };
   "compute.removed_orphan": { endpoint_id: string };
-  "storage.removed_orphan": { branch_id: string };
+  "branch.expired": { branch_id: string; project_id: string };
+  "storage.removed_orphan": { storage_id: string };
+  "storage.left_over": { storage_id: string; error: string };
   "mail.sent": { template: string };
   "mail.failed": { template: string; error: string };
   "database.error": { error: string };
@@ -47,8 +61,12 @@ export interface Events {
 const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "request.done": "debug",
   "request.failed": "error",
+  "credential.flood": "warn",
+  "worker.ended": "error",
   "key.uses_written": "debug",
   "key.uses_delayed": "warn",
+  "node.lease_lost": "warn",
+  "node.memory_dropped": "warn",
   "job.done": "debug",
   "job.failed": "error",
   "operation.retried": "warn",
@@ -57,6 +75,7 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "compute.restart_failed": "error",
   "compute.removed_orphan": "warn",
   "storage.removed_orphan": "warn",
+  "storage.left_over": "warn",
   "branch.removal_failed": "error",
   "mail.failed": "error",
   "database.error": "error",
@@ -68,19 +87,84 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface Log {
   event<E extends keyof Events>(name: E, fields: Events[E]): void;
+  /** The event `request.done`, for the hot path: what only the log shows is made only when it is shown. */
+  requestDone(
+    method: string,
+    route: string,
+    status: number,
+    duration_ms: number,
+    describe: () => Pick<Events["request.done"], "request_id" | "principal">,
+  ): void;
   readonly metrics: Metrics;
+}
+
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+/**
+ * The histogram of requests. Counted in arrays of our own and given to the library when somebody asks: its
+ * own counting sorts and joins the labels each time, which costs as much as verifying a key.
+ */
+class RequestDurations {
+  /** By route, then by method and status. */
+  readonly #series = new Map<string, Map<string, { counts: Float64Array; sum: number; labels: object }>>();
+
+  constructor(registry: Registry) {
+    const series = this.#series;
+    registry.registerMetric(
+      new (class extends Histogram {
+        override async get() {
+          const own = await super.get();
+          const values = [...series.values()].flatMap((of_route) => [...of_route.values()]).flatMap(rendered);
+          return { ...own, values: values as typeof own.values };
+        }
+      })({
+        name: NAME,
+        help: "Time from the first byte of a request to its answer",
+        buckets: BUCKETS,
+        registers: [],
+      }),
+    );
+  }
+
+  observe(method: string, route: string, status: number, seconds: number): void {
+    let of_route = this.#series.get(route);
+    if (!of_route) {
+      of_route = new Map();
+      this.#series.set(route, of_route);
+    }
+    const key = method + status;
+    let one = of_route.get(key);
+    if (!one) {
+      one = { counts: new Float64Array(BUCKETS.length + 1), sum: 0, labels: { method, route, status } };
+      of_route.set(key, one);
+    }
+    let bucket = 0;
+    while (bucket < BUCKETS.length && seconds > (BUCKETS[bucket] as number)) bucket++;
+    one.counts[bucket] = (one.counts[bucket] as number) + 1;
+    one.sum += seconds;
+  }
+}
+
+const NAME = "latchkey_http_request_duration_seconds";
+
+/** As the library writes histograms: each bucket holds what the ones before it hold. */
+function rendered({ counts, sum, labels }: { counts: Float64Array; sum: number; labels: object }) {
+  let total = 0;
+  const buckets = [...counts].map((count, i) => {
+    total += count;
+    return { metricName: `${NAME}_bucket`, labels: { le: BUCKETS[i] ?? "+Inf", ...labels }, value: total };
+  });
+  return [
+    ...buckets,
+    { metricName: `${NAME}_sum`, labels, value: sum },
+    { metricName: `${NAME}_count`, labels, value: total },
+  ];
 }
 
 /** The Prometheus side; labels are bounded sets (templates, kinds), never ids. */
 export class Metrics {
   readonly registry = new Registry();
-  private readonly requests = new Histogram({
-    name: "latchkey_http_request_duration_seconds",
-    help: "Time from the first byte of a request to its answer",
-    labelNames: ["method", "route", "status"],
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
-    registers: [this.registry],
-  });
+  readonly requests = new RequestDurations(this.registry);
   private readonly refused = new Counter({
     name: "latchkey_credentials_refused_total",
     help: "Requests answered 401, by true reason",
@@ -98,6 +182,27 @@ export class Metrics {
     help: "Database queries made to verify API keys",
     registers: [this.registry],
   });
+  private readonly confirmations = new Histogram({
+    name: "latchkey_revocation_wait_seconds",
+    help: "Time that narrowing changes waited for every node before they were answered",
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3],
+    registers: [this.registry],
+  });
+  private readonly lapses = new Counter({
+    name: "latchkey_revocation_lapsed_nodes_total",
+    help: "Nodes that a narrowing change did not hear from and whose lease it waited out",
+    registers: [this.registry],
+  });
+  readonly nodes_live = this.derived("latchkey_nodes_live", "Nodes that renew their lease, as this one sees it", "max");
+  readonly lease_held = this.derived("latchkey_node_lease_held", "Whether this node may answer from memory", "min");
+  readonly keys_remembered = this.derived("latchkey_key_cache_entries", "API keys in this node's memory", "sum");
+  readonly key_memory_bytes = this.derived("latchkey_key_cache_bytes", "Bytes that these keys take", "sum");
+  readonly rate_limited = new Counter({
+    name: "latchkey_rate_limited_total",
+    help: "Requests answered 429, by the limit that they met",
+    labelNames: ["limit"],
+    registers: [this.registry],
+  });
   readonly computes = new Gauge({
     name: "latchkey_computes_running",
     help: "Computes that this node runs",
@@ -108,12 +213,36 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
+  /** A gauge that is read from its source when somebody asks for it; `over_workers` says how several make one. */
+  private derived(
+    name: string,
+    help: string,
+    over_workers: "sum" | "min" | "max",
+  ): { collect_from(read: () => number): void } {
+    let read: () => number = () => 0;
+    new Gauge({
+      name,
+      help,
+      aggregator: over_workers,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
+    return {
+      collect_from(source) {
+        read = source;
+      },
+    };
+  }
+
   count<E extends keyof Events>(name: E, fields: Events[E]): void {
-    if (name === "request.done") {
-      const { method, route, status, duration_ms } = fields as Events["request.done"];
-      this.requests.observe({ method, route, status }, duration_ms / 1000);
-    } else if (name === "credential.refused") {
+    if (name === "credential.refused") {
       this.refused.inc({ reason: (fields as Events["credential.refused"]).reason });
+    } else if (name === "access.confirmed") {
+      const { waited_ms, lapsed } = fields as Events["access.confirmed"];
+      this.confirmations.observe(waited_ms / 1000);
+      this.lapses.inc(lapsed);
     } else if (name.startsWith("operation.")) {
       const { action } = fields as Events["operation.finished"];
       this.operations.inc({ action, outcome: name.slice("operation.".length) });
@@ -131,11 +260,16 @@ export function createLog(
     destination,
   );
   const metrics = new Metrics();
+  const shows_requests = logger.isLevelEnabled("debug");
   return {
     metrics,
     event(name, fields) {
       metrics.count(name, fields);
       logger[LEVELS[name] ?? "info"](fields as object, name as string);
+    },
+    requestDone(method, route, status, duration_ms, describe) {
+      metrics.requests.observe(method, route, status, duration_ms / 1000);
+      if (shows_requests) logger.debug({ method, route, status, duration_ms, ...describe() }, "request.done");
     },
   };
 }

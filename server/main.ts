@@ -1,3 +1,4 @@
+import cluster from "node:cluster";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Authenticator } from "./access/authenticate.ts";
@@ -17,13 +18,27 @@ import { API_PREFIX, closeApp, createApp } from "./http/app.ts";
 import { openApiDocument } from "./http/openapi.ts";
 import { registerOps } from "./http/ops.ts";
 import { RateLimits } from "./http/rate-limits.ts";
+import { registerStandardRoutes } from "./http/standard-routes.ts";
 import { createReconcilers } from "./jobs/reconcilers.ts";
 import { JobRunner } from "./jobs/runner.ts";
+import { LastUsedRecorder } from "./keys/last-used.ts";
 import { openKeys } from "./keys/open-keys.ts";
 import type { Secret } from "./keys/secret.ts";
 import { createLog, describeError, type Log } from "./log.ts";
 import { createMailer } from "./mail/mailer.ts";
-import { findDefaultDataDir, findMachinery, type Machinery, openInstance, postgresLog } from "./open.ts";
+import { listNodes } from "./nodes/store.ts";
+import { oauthRoutes } from "./oauth/routes.ts";
+import { oauthStandardRoutes } from "./oauth/standard-routes.ts";
+import { findGrantOfAccessToken, writeGrantUses } from "./oauth/store.ts";
+import {
+  findDefaultDataDir,
+  findMachinery,
+  type Instance,
+  joinInstance,
+  type Machinery,
+  openInstance,
+  postgresLog,
+} from "./open.ts";
 import { operationRoutes } from "./operations/routes.ts";
 import { invitationRoutes } from "./organizations/invitations/routes.ts";
 import { memberRoutes } from "./organizations/members/routes.ts";
@@ -35,6 +50,7 @@ import { createIdentity } from "./sessions/identity.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
 import { userRoutes } from "./users/routes.ts";
 import { issueSetupToken } from "./users/setup-token.ts";
+import { type Assignment, Primary, startWorkers } from "./workers.ts";
 
 /**
  * The composition root: reads the configuration, wires every room to those it needs, and runs the server
@@ -65,8 +81,54 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
   started.add("data directory", () => lock.release());
   const machinery = await findMachinery(config);
   const { instance, drivers } = await openInParallel(config, machinery, log, started);
-  const { db, pool, sealer } = instance;
+  const { db, sealer, connection } = instance;
+  const node_id = await readOrMakeNodeId(config.data_dir);
+  const jobs = new JobRunner(createReconcilers({ db, sealer, ...drivers, clock, log, node_id }), { clock, log });
+  const poke = () => jobs.poke();
+  const assignment: Assignment = {
+    connection,
+    node_id,
+    storage: drivers.storage.capabilities(),
+    settings: drivers.compute.capabilities().settings,
+  };
+  jobs.start();
+  started.add("jobs", () => jobs.stop());
+  // Last to start and first to stop: whoever gets an answer gets it from a whole server.
+  if (config.workers === 1) await serve(config, instance, assignment, { poke, log, started });
+  else {
+    const workers = await startWorkers(config.workers, assignment, { poke, clock, log });
+    started.add("workers", () => workers.stop());
+  }
+  return banner(config, await issueSetupToken(db));
+}
 
+/** A worker: what serves requests, on the primary's assignment. */
+async function startWorker(config: Config, log: Log, started: Stack, onLost: () => void): Promise<void> {
+  const { primary, assignment } = await Primary.join(log, onLost);
+  const instance = await joinInstance(config, assignment.connection, log);
+  started.add("database", () => instance.close());
+  await serve(config, instance, assignment, {
+    poke: () => primary.poke(),
+    readMetrics: () => primary.readMetrics(),
+    log,
+    started,
+  });
+  primary.serving();
+}
+
+interface Serving {
+  readonly poke: () => void;
+  readonly readMetrics?: () => Promise<string>;
+  readonly log: Log;
+  readonly started: Stack;
+}
+
+/** Everything between a request and the database, listening. */
+async function serve(config: Config, instance: Instance, assignment: Assignment, serving: Serving): Promise<void> {
+  const { db, pool, sealer } = instance;
+  const { node_id, settings } = assignment;
+  const { poke, readMetrics, log, started } = serving;
+  const storage = { capabilities: () => assignment.storage };
   const identity = createIdentity({
     connection: instance.connection,
     cookie_secret: sealer.cookieSecret(),
@@ -76,30 +138,31 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
   started.add("sessions", () => identity.close());
   const mailer = createMailer(config, log);
 
-  const node_id = await readOrMakeNodeId(config.data_dir);
   const keys = openKeys({
     config,
     connection: instance.connection,
     db,
     pool,
     description: { data_node_id: node_id, address: config.public_url, pid: process.pid, version },
+    findGrant: (digest) => findGrantOfAccessToken(pool, digest),
     clock,
     log,
   });
   started.add("keys", () => keys.stop());
   await keys.start();
-  const jobs = new JobRunner(createReconcilers({ db, sealer, ...drivers, clock, log, node_id }), { clock, log });
-
+  const grant_recorder = new LastUsedRecorder(pool, clock, log, writeGrantUses);
+  started.add("login uses", () => grant_recorder.stop());
   const routes = [
-    ...userRoutes({ identity, sign_up: config.sign_up, version }),
+    ...userRoutes({ identity, sign_up: config.sign_up, version, clock }),
     ...sessionRoutes({ identity, clock }),
+    ...oauthRoutes({ public_url: config.public_url, clock }),
     ...organizationRoutes(),
     ...memberRoutes(),
     ...invitationRoutes({ public_url: config.public_url, mailer }),
     ...apiKeyRoutes(),
-    ...projectRoutes({ sealer, node_id, storage: drivers.storage }),
-    ...branchRoutes(),
-    ...endpointRoutes(),
+    ...projectRoutes({ sealer, node_id, storage, settings }),
+    ...branchRoutes({ sealer, node_id, settings }),
+    ...endpointRoutes({ settings }),
     ...roleRoutes({ sealer }),
     ...databaseRoutes(),
     ...operationRoutes(),
@@ -110,6 +173,7 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
     authenticator: new Authenticator({
       verifier: keys.verifier,
       recorder: keys.recorder,
+      grant_recorder,
       sessions: (cookie) => identity.sessionFromCookie(cookie),
       failures: new FailureLimit(clock),
       log,
@@ -119,13 +183,15 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
     public_url: config.public_url,
     trust_proxy: config.trust_proxy,
     recordAudit: insertAuditEvent,
-    afterChange: () => jobs.poke(),
+    afterChange: poke,
     clock,
     log,
   });
   let stopping = false;
   await registerOps(app, {
     metrics: log.metrics,
+    readMetrics,
+    listNodes: () => listNodes(db),
     metrics_token: config.metrics_token,
     openapi: openApiDocument(routes, version, config.public_url + API_PREFIX),
     isReady: async () => {
@@ -134,18 +200,14 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
     },
   });
 
+  await registerStandardRoutes(app, oauthStandardRoutes({ db, public_url: config.public_url, clock, log }));
   await registerConsole(app, { dist: join(import.meta.dirname, "../console/dist") });
 
-  jobs.start();
-  started.add("jobs", () => jobs.stop());
-  // Last to start and first to stop: whoever gets an answer gets it from a whole server.
   await app.listen({ host: config.host, port: config.port });
   started.add("http", async () => {
     stopping = true;
-    await closeApp(app);
+    await closeApp(app, clock);
   });
-  const setup_token = await issueSetupToken(db);
-  return banner(config, setup_token);
 }
 
 /** The database and the local driver do not wait for one another; both are told of before either's failure is. */
@@ -214,17 +276,20 @@ async function main(args: readonly string[]): Promise<void> {
     const log = createLog(config.log_level);
     // Asked to stop while starting, the start is finished first: half a start is what nothing can stop cleanly.
     const signal = nextSignal();
-    print(await start(config, log, started));
+    if (cluster.isWorker) await startWorker(config, log, started, signal.lost);
+    else print(await start(config, log, started));
     log.event("server.ready", {
       console_url: config.public_url,
       ready_ms: Math.round(clock.monotonic_ms() - began_ms),
     });
 
-    log.event("server.stopping", { signal: await signal });
+    log.event("server.stopping", { signal: await signal.received });
     const stopping_ms = clock.monotonic_ms();
     const problems = await started.stop();
     if (problems.length > 0) throw new Error(`did not stop cleanly: ${problems.join("; ")}`);
     log.event("server.stopped", { took_ms: Math.round(clock.monotonic_ms() - stopping_ms) });
+    // The channel to the primary would keep a worker from ending.
+    if (process.connected) process.disconnect();
   } catch (error) {
     process.stderr.write(`latchkey: ${explainFailure(error)}\n`);
     await started.stop();
@@ -237,8 +302,10 @@ const ECHO_MS = 1_000;
 const STOP_DEADLINE_MS = 30_000;
 
 /** Resolves with the first signal to stop. A second one, or a stop that takes too long, ends the process at once. */
-function nextSignal(): Promise<string> {
-  return new Promise((resolve) => {
+function nextSignal(): { received: Promise<string>; lost: () => void } {
+  let lost = () => {};
+  const received = new Promise<string>((resolve) => {
+    lost = () => resolve("the primary has ended");
     let first_ms: number | undefined;
     const onSignal = (name: NodeJS.Signals) => {
       if (first_ms === undefined) {
@@ -251,6 +318,7 @@ function nextSignal(): Promise<string> {
     };
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
   });
+  return { received, lost: () => lost() };
 }
 
 function print(text: string): void {

@@ -62,6 +62,11 @@ export async function openInstance(config: Config, machinery: Machinery, log: Lo
   return await connect(config, embedded.connection, log, () => embedded.stop());
 }
 
+/** Opens the instance in a worker, whose primary has opened it already and keeps the database. */
+export async function joinInstance(config: Config, connection: Connection, log: Log): Promise<Instance> {
+  return await connect(config, connection, log, async () => {});
+}
+
 const VISIT_DEADLINE_MS = 60_000;
 
 /**

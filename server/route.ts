@@ -22,6 +22,8 @@ interface AccessKinds {
   person: PersonAccess;
   organization: OrganizationAccess;
   project: ProjectAccess;
+  /** One that has been deleted and can still be recovered. */
+  deleted_project: ProjectAccess;
 }
 
 /**

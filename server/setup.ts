@@ -26,7 +26,7 @@ administers one, and prints one line of JSON with a new personal API key:
   --name N          name of the person, if it has to be made (the part of the e-mail before the @)
   --org O           name of the organization (absent: the person's own)
   --password-stdin  read the person's password for the Console from standard input; an existing one is
-                    replaced, and the person is signed out everywhere
+                    replaced, and the person and their command lines are signed out everywhere
 `;
 
 class UsageError extends Error {

@@ -1,8 +1,9 @@
-import { unreachable } from "../errors.ts";
+import { ApiError, unreachable } from "../errors.ts";
 import type { LastUsedRecorder } from "../keys/last-used.ts";
 import type { LiveKey } from "../keys/store.ts";
-import type { KeyVerifier } from "../keys/verifier.ts";
+import type { KeyVerifier, Verification } from "../keys/verifier.ts";
 import type { Log } from "../log.ts";
+import type { FailureLimit } from "./failure-limit.ts";
 import type { Origin, Principal } from "./principal.ts";
 
 /** The parts of a request that say who calls. Header names are lower case, as Node gives them. */
@@ -14,6 +15,18 @@ export interface Credentials {
 /** Looks a session cookie up; undefined when it is none of ours or has ended. */
 export type SessionLookup = (cookie: string) => Promise<{ user_id: string; session_id: string } | undefined>;
 
+export interface AuthenticatorDeps {
+  readonly verifier: KeyVerifier;
+  readonly recorder: LastUsedRecorder;
+  /** The same for logins through the browser. */
+  readonly grant_recorder: Pick<LastUsedRecorder, "record">;
+  readonly sessions: SessionLookup;
+  readonly failures: FailureLimit;
+  readonly log: Log;
+}
+
+type Answer = Principal | undefined;
+
 /**
  * Says who is calling, or undefined: the uniform 401. A bearer token decides alone, however bad: Neon's CLI
  * sends its key as a bearer token *and* in cookies of other names, and a request that carries a refused key
@@ -22,42 +35,64 @@ export type SessionLookup = (cookie: string) => Promise<{ user_id: string; sessi
 export class Authenticator {
   readonly #verifier: KeyVerifier;
   readonly #recorder: LastUsedRecorder;
+  readonly #grant_recorder: Pick<LastUsedRecorder, "record">;
   readonly #sessions: SessionLookup;
+  readonly #failures: FailureLimit;
   readonly #log: Log;
 
-  constructor(verifier: KeyVerifier, recorder: LastUsedRecorder, sessions: SessionLookup, log: Log) {
+  constructor({ verifier, recorder, grant_recorder, sessions, failures, log }: AuthenticatorDeps) {
     this.#verifier = verifier;
     this.#recorder = recorder;
+    this.#grant_recorder = grant_recorder;
     this.#sessions = sessions;
+    this.#failures = failures;
     this.#log = log;
   }
 
-  async authenticate(credentials: Credentials, origin: Origin): Promise<Principal | undefined> {
-    const { authorization, cookie } = credentials;
-    if (authorization !== undefined) return await this.#byBearer(authorization, origin);
-    if (cookie?.includes("latchkey.")) {
-      const session = await this.#sessions(cookie);
-      if (session) return { kind: "person", via: "session", ...session };
-      this.#refuse("session", origin);
-      return undefined;
-    }
+  /** At once where memory knows the key, which is nearly always; a promise where the database must be asked. */
+  authenticate({ authorization, cookie }: Credentials, origin: Origin): Answer | Promise<Answer> {
+    if (authorization !== undefined) return this.#byBearer(authorization, origin);
+    if (cookie?.includes("latchkey.")) return this.#bySession(cookie, origin);
     this.#refuse("missing", origin);
     return undefined;
   }
 
-  async #byBearer(authorization: string, origin: Origin): Promise<Principal | undefined> {
-    const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
-    if (token === undefined) {
-      this.#refuse("malformed", origin);
-      return undefined;
+  async #bySession(cookie: string, origin: Origin): Promise<Answer> {
+    const session = await this.#sessions(cookie);
+    if (session) return { kind: "person", via: "session", ...session };
+    this.#refuse("session", origin);
+    return undefined;
+  }
+
+  #byBearer(authorization: string, origin: Origin): Answer | Promise<Answer> {
+    const token = bearerToken(authorization);
+    if (token === undefined) return this.#judge({ refused: "malformed" }, origin);
+    const verification = this.#verifier.verify(token, () => !this.#failures.isExhausted(origin.address));
+    return verification instanceof Promise
+      ? verification.then((found) => this.#judge(found, origin))
+      : this.#judge(verification, origin);
+  }
+
+  #judge(verification: Verification, origin: Origin): Answer {
+    if ("key" in verification) {
+      const { key } = verification;
+      this.#recorder.record(key.id, origin.address, origin.user_agent);
+      return principalOf(key);
     }
-    const verification = await this.#verifier.verify(token);
-    if ("refused" in verification) {
-      this.#refuse(verification.refused, origin);
-      return undefined;
+    if ("grant" in verification) {
+      const { grant_id, user_id } = verification.grant;
+      this.#grant_recorder.record(grant_id, origin.address, origin.user_agent);
+      return { kind: "person", user_id, via: "oauth", oauth_grant_id: grant_id };
     }
-    this.#recorder.record(verification.key.id, origin.address, origin.user_agent);
-    return principalOf(verification.key);
+    const counted = verification.refused === "not_looked_up" ? "exceeded" : this.#failures.fail(origin.address);
+    if (counted === "exceeded") {
+      // Counted and not logged: a flood must not be able to write our log full.
+      this.#log.metrics.rate_limited.inc({ limit: "failed_credentials" });
+      throw new ApiError("rate_limited", undefined, { headers: { "retry-after": "1" } });
+    }
+    this.#refuse(verification.refused, origin);
+    if (counted === "last") this.#log.event("credential.flood", { address: origin.address });
+    return undefined;
   }
 
   #refuse(reason: string, origin: Origin): void {
@@ -76,4 +111,10 @@ function principalOf(key: LiveKey): Principal {
     return { kind: "project", org_id: key.org_id, project_id: key.project_id, api_key_id: key.id };
   }
   return unreachable(`key ${key.id} has no owner of its kind`);
+}
+
+/** The token of a `Bearer` credential. RFC 9110 section 11.1: the scheme's case means nothing. */
+function bearerToken(authorization: string): string | undefined {
+  if (authorization.startsWith("Bearer lk_") && !authorization.includes(" ", 7)) return authorization.slice(7);
+  return /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
 }

@@ -10,7 +10,7 @@ export type Demand =
   | { readonly on: "caller"; readonly action: Action }
   | { readonly on: "person"; readonly action: Action }
   | { readonly on: "organization"; readonly action: Action; readonly org_id: string }
-  | { readonly on: "project"; readonly action: Action; readonly project_id: string };
+  | { readonly on: "project" | "deleted_project"; readonly action: Action; readonly project_id: string };
 
 /**
  * Decides, and mints the handle that lets the rules at the data. One query at most. Whoever has no standing
@@ -28,7 +28,8 @@ export async function authorize(tx: Tx, principal: Principal, origin: Origin, de
     case "organization":
       return await authorizeOnOrganization(tx, principal, origin, demand.action, demand.org_id);
     case "project":
-      return await authorizeOnProject(tx, principal, origin, demand.action, demand.project_id);
+    case "deleted_project":
+      return await authorizeOnProject(tx, principal, origin, demand);
   }
 }
 
@@ -59,10 +60,14 @@ async function authorizeOnOrganization(tx: Tx, principal: Principal, origin: Ori
   return new OrganizationAccess(tx, principal, origin, organization, standing);
 }
 
-async function authorizeOnProject(tx: Tx, principal: Principal, origin: Origin, action: Action, project_id: string) {
+type ProjectDemand = Extract<Demand, { readonly project_id: string }>;
+
+async function authorizeOnProject(tx: Tx, principal: Principal, origin: Origin, demand: ProjectDemand) {
+  const { on, action, project_id } = demand;
   if (principal.kind === "anonymous") throw refusal(principal, undefined);
   if (principal.kind === "project" && principal.project_id !== project_id) throw refusal(principal, undefined);
-  const found = await findProjectWithRole(tx, project_id, principal.kind === "person" ? principal.user_id : null);
+  const user_id = principal.kind === "person" ? principal.user_id : null;
+  const found = await findProjectWithRole(tx, project_id, user_id, on === "deleted_project");
   const standing = found && standingIn(principal, found.org_id, found.role);
   if (!found || !standing) throw new ApiError("not_found", "project not found");
   if (!isAllowed(action, standing)) throw refusal(principal, standing);

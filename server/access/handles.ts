@@ -1,4 +1,5 @@
 import type { Tx } from "../db/pool.ts";
+import type { AccessChange } from "../nodes/change.ts";
 import { type Action, isAllowed, refusal, type Standing } from "./policy.ts";
 import type { Origin, Person, Principal } from "./principal.ts";
 import type { OrganizationRow, ProjectRow } from "./store.ts";
@@ -12,6 +13,8 @@ export class CallerAccess {
   readonly tx: Tx;
   readonly principal: Principal;
   readonly origin: Origin;
+  /** What this request has ended, for the pipeline to tell to every node before it answers. */
+  readonly narrowed: AccessChange[] = [];
   /** Set when a rule asked for another action than its route did: the one that the audit tells of. */
   required: Action | undefined;
 

@@ -9,7 +9,14 @@ test("a project key does nothing outside its project but end itself and say who 
     allowed("project_key").filter(
       (action) => !/^(project|branch|endpoint|role|database|operation|connection)\./.test(action),
     ),
-    ["instance.read", "user.create", "session.create", "credential.read", "organization_key.revoke_itself"],
+    [
+      "instance.read",
+      "user.create",
+      "session.create",
+      "oauth_token.request",
+      "credential.read",
+      "organization_key.revoke_itself",
+    ],
   );
   assert.ok(!isAllowed("project.delete", "project_key"));
   assert.ok(!isAllowed("project.create", "project_key"));
@@ -27,6 +34,6 @@ test("a member may do nothing that an admin may not", () => {
   for (const action of allowed("member")) assert.ok(isAllowed(action, "admin"), action);
 });
 
-test("a visitor may look at the instance, sign up and sign in, and nothing else", () => {
-  assert.deepEqual(allowed("anonymous"), ["instance.read", "user.create", "session.create"]);
+test("a visitor may look at the instance, sign up, sign in and exchange what they hold, and nothing else", () => {
+  assert.deepEqual(allowed("anonymous"), ["instance.read", "user.create", "session.create", "oauth_token.request"]);
 });

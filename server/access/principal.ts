@@ -13,6 +13,7 @@ export type Principal =
       readonly via: "session" | "key" | "oauth";
       readonly api_key_id?: number;
       readonly session_id?: string;
+      readonly oauth_grant_id?: number;
     }
   | { readonly kind: "organization"; readonly org_id: string; readonly api_key_id: number }
   | { readonly kind: "project"; readonly org_id: string; readonly project_id: string; readonly api_key_id: number };

@@ -1,4 +1,6 @@
+import type { DefaultEndpointSettings } from "@latchkey/contract/endpoints.ts";
 import type { MemberRole } from "@latchkey/contract/organizations.ts";
+import type { ProjectSettings } from "@latchkey/contract/projects.ts";
 import type { Tx } from "../db/pool.ts";
 
 export interface OrganizationRow {
@@ -16,6 +18,8 @@ export interface ProjectRow {
   readonly name: string;
   readonly region_id: string;
   readonly pg_version: number;
+  readonly settings: ProjectSettings;
+  readonly default_endpoint_settings: DefaultEndpointSettings;
   readonly created_by: string | null;
   readonly created_at: string;
   readonly updated_at: string;
@@ -31,8 +35,8 @@ export async function findOrganizationWithRole(tx: Tx, org_id: string, user_id: 
     .executeTakeFirst();
 }
 
-/** A project that is not deleted and the caller's member role in its organization, in one query. */
-export async function findProjectWithRole(tx: Tx, project_id: string, user_id: string | null) {
+/** A project that is not deleted, or one that is, and the caller's member role in its organization, in one query. */
+export async function findProjectWithRole(tx: Tx, project_id: string, user_id: string | null, deleted = false) {
   return await tx
     .selectFrom("projects as p")
     .leftJoin("members as m", (join) => join.onRef("m.org_id", "=", "p.org_id").on("m.user_id", "=", user_id))
@@ -42,13 +46,16 @@ export async function findProjectWithRole(tx: Tx, project_id: string, user_id: s
       "p.name",
       "p.region_id",
       "p.pg_version",
+      "p.settings",
+      "p.default_endpoint_settings",
       "p.created_by",
       "p.created_at",
       "p.updated_at",
       "m.role",
     ])
     .where("p.id", "=", project_id)
-    .where("p.deleted_at", "is", null)
+    .where("p.deleted_at", deleted ? "is not" : "is", null)
+    .where("p.removed_at", "is", null)
     .executeTakeFirst();
 }
 

@@ -1,6 +1,6 @@
 import type { CreatedKey, ListedKey, RevokedKey } from "@latchkey/contract/api-keys.ts";
 import { sql } from "kysely";
-import type { OrganizationAccess, PersonAccess } from "../access/handles.ts";
+import type { CallerAccess, OrganizationAccess, PersonAccess } from "../access/handles.ts";
 import { orConflict, type Tx } from "../db/pool.ts";
 import type { ApiKeyKind } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
@@ -119,26 +119,27 @@ export async function listOrganizationKeys(access: OrganizationAccess): Promise<
   return await listKeys(access.tx, { org_id: access.org_id });
 }
 
-/** Marks a live key revoked; the row stays. A second revoke finds nothing: 404, as at Neon. */
-async function revokeKey(tx: Tx, owner: OwnerColumn, id: number): Promise<RevokedKey> {
+/** Marks a live key revoked, on every node; the row stays. A second revoke finds nothing: 404, as at Neon. */
+async function revokeKey(access: CallerAccess, owner: OwnerColumn, id: number): Promise<RevokedKey> {
   const [column, value] = ownerColumn(owner);
-  const row = await tx
+  const row = await access.tx
     .updateTable("api_keys")
     .set({ revoked_at: sql`now()` })
     .where("id", "=", id)
     .where(column, "=", value)
     .where("revoked_at", "is", null)
-    .returning(KEY_COLUMNS)
+    .returning([...KEY_COLUMNS, "token_digest"])
     .executeTakeFirst();
   if (!row) throw new ApiError("not_found", "API key not found");
-  const { project_id, ...key } = row;
+  const { project_id, token_digest, ...key } = row;
+  access.narrowed.push({ kind: "key", subject: token_digest.toString("hex") });
   return { ...key, revoked: true, ...(project_id === null ? {} : { project_id }) };
 }
 
 export async function revokePersonalKey(access: PersonAccess, id: number): Promise<RevokedKey> {
-  return await revokeKey(access.tx, { user_id: access.user_id }, id);
+  return await revokeKey(access, { user_id: access.user_id }, id);
 }
 
 export async function revokeOrganizationKey(access: OrganizationAccess, id: number): Promise<RevokedKey> {
-  return await revokeKey(access.tx, { org_id: access.org_id }, id);
+  return await revokeKey(access, { org_id: access.org_id }, id);
 }

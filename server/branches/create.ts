@@ -1,19 +1,27 @@
+import type { Endpoint } from "@latchkey/contract/endpoints.ts";
+import type { Role } from "@latchkey/contract/roles.ts";
+import type { createProjectBranch } from "@latchkey/contract/branch-creation.ts";
+import type { BodyOf } from "@latchkey/contract/route.ts";
 import type { ProjectAccess } from "../access/handles.ts";
-import { insertDatabase } from "../databases/store.ts";
+import { copyDatabases, insertDatabase } from "../databases/store.ts";
 import { newAdminPassword, sealAdminPassword } from "../endpoints/admin-password.ts";
-import { type ConnectionTarget, connectionUri } from "../endpoints/connection-uri.ts";
+import { connectionUri } from "../endpoints/connection-uri.ts";
+import { chooseSettings } from "../endpoints/settings.ts";
 import { insertEndpoint } from "../endpoints/store.ts";
 import { newBranchId, newEndpointId } from "../ids.ts";
 import type { Sealer } from "../keys/seal.ts";
-import { insertOperations } from "../operations/store.ts";
+import { insertOperations, shareBranch } from "../operations/store.ts";
 import { newRolePassword } from "../roles/password.ts";
-import { insertRole } from "../roles/store.ts";
-import { insertBranch } from "./store.ts";
+import { copyRoles, insertRole } from "../roles/store.ts";
+import { checkExpiry } from "./rules.ts";
+import { getDefaultBranch, insertBranch, insertChild } from "./store.ts";
 
 export interface BranchDeps {
   readonly sealer: Sealer;
   /** The node that serves this request, and whose disk will hold what it makes. */
   readonly node_id: string;
+  /** PostgreSQL's settings that a compute may be given. */
+  readonly settings: readonly string[];
 }
 
 export interface RootBranch {
@@ -37,6 +45,7 @@ export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, 
     is_default: true,
     node_id,
     created_by: access.project.created_by,
+    admin_password: sealAdminPassword(sealer, newAdminPassword(), branch_id),
   });
   const password = newRolePassword();
   const role = await insertRole(access, sealer, { branch_id, name: wanted.role_name, password });
@@ -45,21 +54,63 @@ export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, 
     name: wanted.database_name,
     owner_name: role.name,
   });
-  const endpoint = await insertEndpoint(access, {
-    id: endpoint_id,
-    branch_id,
-    admin_password: sealAdminPassword(sealer, newAdminPassword(), endpoint_id),
-  });
+  const settings = chooseSettings(deps.settings, access.project.default_endpoint_settings, undefined);
+  const endpoint = await insertEndpoint(access, { id: endpoint_id, branch_id, settings });
   const operations = await insertOperations(access, [
     { action: "create_timeline", branch_id },
     { action: "start_compute", branch_id, endpoint_id },
   ]);
-  const target = { host: endpoint.host, role: role.name, password: password.reveal(), database: database.name };
-  return { branch, endpoints: [endpoint], roles: [role], databases: [database], operations, ...connections(target) };
+  const connection_uris = [connectionOf(endpoint, role, database.name)];
+  return { branch, endpoints: [endpoint], roles: [role], databases: [database], operations, connection_uris };
 }
 
-function connections(target: ConnectionTarget) {
+/**
+ * Records a branch of a branch, with its parent's roles, passwords included, and databases, and the operations
+ * that will make it.
+ */
+export async function createChildBranch(
+  access: ProjectAccess,
+  deps: BranchDeps,
+  { branch: wanted = {}, endpoints: computes = [] }: NonNullable<BodyOf<typeof createProjectBranch>>,
+) {
+  const parent_id = wanted.parent_id ?? (await getDefaultBranch(access)).id;
+  await shareBranch(access, parent_id);
+  const id = newBranchId();
+  const { expires_at = null } = wanted;
+  await checkExpiry(access, { expires_at, protected: wanted.protected === true, is_default: false });
+  const { principal } = access;
+  const branch = await insertChild(access, {
+    id,
+    parent_id,
+    name: wanted.name ?? id,
+    protected: wanted.protected ?? false,
+    expires_at,
+    created_by: principal.kind === "person" ? principal.user_id : null,
+  });
+  const roles = await copyRoles(access, deps.sealer, parent_id, id);
+  const databases = await copyDatabases(access, parent_id, id);
+  const endpoints: Endpoint[] = [];
+  for (const { settings } of computes) {
+    const chosen = chooseSettings(deps.settings, access.project.default_endpoint_settings, settings?.pg_settings);
+    endpoints.push(await insertEndpoint(access, { id: newEndpointId(), branch_id: id, settings: chosen }));
+  }
+  const operations = await insertOperations(access, [
+    { action: "create_timeline", branch_id: id },
+    ...endpoints.map((endpoint) => ({ action: "start_compute" as const, branch_id: id, endpoint_id: endpoint.id })),
+  ]);
+  const [[role, ...otherRoles], [database, ...otherDatabases], [endpoint]] = [roles, databases, endpoints];
+  const sole = otherRoles.length === 0 && otherDatabases.length === 0 && role?.password !== undefined;
+  const connection =
+    endpoint && role && database && sole ? { connection_uris: [connectionOf(endpoint, role, database.name)] } : {};
+  return { branch, endpoints, operations, roles: roles.map(withoutPassword), databases, ...connection };
+}
+
+function withoutPassword({ password: _, ...role }: Role): Role {
+  return role;
+}
+
+function connectionOf({ host }: Endpoint, { name: role, password = "" }: Role, database: string) {
+  const target = { host, role, password, database };
   // There is no pooler yet; the same host, so that a client which asks for a pooled string gets one that works.
-  const connection_parameters = { ...target, pooler_host: target.host };
-  return { connection_uris: [{ connection_uri: connectionUri(target), connection_parameters }] };
+  return { connection_uri: connectionUri(target), connection_parameters: { ...target, pooler_host: host } };
 }

@@ -26,6 +26,12 @@ describe("the branches of a project", () => {
             name,
             is_default: false,
             current_state: "ready",
+            storage_id: `br-test-branch-0000000${n}`,
+            parent_id: null,
+            expires_at: null,
+            ttl_interval_seconds: null,
+            admin_password: Buffer.alloc(0),
+            admin_password_of: "",
             logical_size: null,
             created_by: null,
           })

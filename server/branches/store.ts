@@ -1,52 +1,49 @@
 import type { Branch } from "@latchkey/contract/branches.ts";
-import { sql } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
 import { encodeCursor, parseCursor } from "../cursor.ts";
+import { orConflict } from "../db/pool.ts";
+import type { BranchReset, BranchTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
 
 /** The resource branches: the lines of data of a project. What holds the data is `compute/`'s storage driver. */
 
 const COLUMNS = [
-  "b.id",
-  "b.project_id",
-  "b.name",
-  "b.is_default",
-  "b.current_state",
-  "b.logical_size",
-  "b.created_at",
-  "b.updated_at",
-  "b.state_changed_at",
-  "u.name as creator_name",
-  "u.image as creator_image",
+  ...(["b.id", "b.project_id", "b.name", "b.is_default", "b.current_state", "b.logical_size"] as const),
+  ...(["b.parent_id", "b.parent_lsn", "b.parent_timestamp", "b.init_source", "b.copy_method"] as const),
+  ...(["b.copied_bytes", "b.protected", "b.expires_at", "b.ttl_interval_seconds", "b.last_reset_at"] as const),
+  ...(["b.created_at", "b.updated_at", "b.state_changed_at"] as const),
+  ...(["u.name as creator_name", "u.image as creator_image"] as const),
 ] as const;
 
-interface Row {
-  readonly id: string;
-  readonly project_id: string;
-  readonly name: string;
-  readonly is_default: boolean;
-  readonly current_state: "init" | "ready";
-  readonly logical_size: number | null;
-  readonly created_at: string;
-  readonly updated_at: string;
-  readonly state_changed_at: string;
-  readonly creator_name: string | null;
-  readonly creator_image: string | null;
-}
+type Row = Pick<
+  Selectable<BranchTable>,
+  (typeof COLUMNS)[number] extends infer C ? (C extends `b.${infer Name extends keyof BranchTable}` ? Name : never) : never
+> & { readonly creator_name: string | null; readonly creator_image: string | null };
 
 function toBranch(row: Row): Branch {
   return {
     id: row.id,
     project_id: row.project_id,
+    ...present({
+      parent_id: row.parent_id,
+      parent_lsn: row.parent_lsn,
+      parent_timestamp: row.parent_timestamp,
+      logical_size: row.logical_size,
+      expires_at: row.expires_at,
+      ttl_interval_seconds: row.ttl_interval_seconds,
+      last_reset_at: row.last_reset_at,
+      copy_method: row.copy_method,
+      copied_bytes: row.copied_bytes,
+    }),
     name: row.name,
     current_state: row.current_state,
-    ...(row.current_state === "init" ? { pending_state: "ready" as const } : {}),
+    ...(row.current_state === "ready" ? {} : { pending_state: "ready" as const }),
     state_changed_at: row.state_changed_at,
-    ...(row.logical_size === null ? {} : { logical_size: row.logical_size }),
     creation_source: "api",
     primary: row.is_default,
     default: row.is_default,
-    protected: false,
+    protected: row.protected,
     cpu_used_sec: 0,
     compute_time_seconds: 0,
     active_time_seconds: 0,
@@ -55,8 +52,15 @@ function toBranch(row: Row): Branch {
     created_at: row.created_at,
     updated_at: row.updated_at,
     ...(row.creator_name === null ? {} : { created_by: { name: row.creator_name, image: row.creator_image ?? "" } }),
-    init_source: "parent-data",
+    init_source: row.init_source,
   };
+}
+
+/** Leaves out what there is not: on the wire a field is there or it is not. */
+function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as ReturnType<
+    typeof present<T>
+  >;
 }
 
 export interface NewBranch {
@@ -65,21 +69,172 @@ export interface NewBranch {
   readonly is_default: boolean;
   readonly node_id: string;
   readonly created_by: string | null;
+  /** Sealed for the branch's own id. */
+  readonly admin_password: Buffer;
 }
 
+/** Inserts a branch that begins empty. */
 export async function insertBranch(access: ProjectAccess, branch: NewBranch): Promise<Branch> {
+  const { project_id } = access;
   await access.tx
     .insertInto("branches")
-    .values({ ...branch, project_id: access.project_id, current_state: "init", logical_size: null })
+    .values({
+      ...branch,
+      project_id,
+      storage_id: branch.id,
+      admin_password_of: branch.id,
+      current_state: "init",
+      parent_id: null,
+      expires_at: null,
+      ttl_interval_seconds: null,
+      logical_size: null,
+    })
     .execute();
   return await getBranch(access, branch.id);
+}
+
+export interface NewChild {
+  readonly id: string;
+  readonly parent_id: string;
+  readonly name: string;
+  readonly protected: boolean;
+  readonly expires_at: string | null;
+  readonly created_by: string | null;
+}
+
+/** Inserts a branch that will have its parent's data, on the node where that is; 409 when the name is taken. */
+export async function insertChild(access: ProjectAccess, child: NewChild): Promise<Branch> {
+  const { id, parent_id, name, created_by, expires_at } = child;
+  const { tx, project_id } = access;
+  const parent = await tx
+    .selectFrom("branches")
+    .select(["node_id", "admin_password", "admin_password_of"])
+    .where("id", "=", parent_id)
+    .executeTakeFirstOrThrow();
+  const values = {
+    ...parent,
+    ...{ id, project_id, parent_id, name, created_by, expires_at, protected: child.protected },
+    storage_id: id,
+    is_default: false,
+    current_state: "init" as const,
+    ttl_interval_seconds: expires_at === null ? null : secondsUntil(expires_at),
+    logical_size: null,
+  };
+  await orConflict(tx.insertInto("branches").values(values).execute(), "branches_name", NAME_TAKEN);
+  return await getBranch(access, id);
+}
+
+const NAME_TAKEN = "the project has a branch of this name; choose another one";
+const secondsUntil = (instant: string) =>
+  sql<number>`least(2147483647, ceil(extract(epoch from ${instant}::timestamptz - now())))::integer`;
+
+/** Whether an instant is still to come, by the clock that will judge it. */
+export async function isInFuture(access: ProjectAccess, instant: string): Promise<boolean> {
+  const { rows } = await sql<{ later: boolean }>`select ${instant}::timestamptz > now() as later`.execute(access.tx);
+  return rows[0]?.later === true;
+}
+
+export interface BranchChange {
+  readonly name?: string | undefined;
+  readonly protected?: boolean | undefined;
+  readonly expires_at?: string | null | undefined;
+}
+
+/** Changes what people call a branch and how long they keep it; 409 when the name is taken. */
+export async function updateBranch(access: ProjectAccess, branch_id: string, change: BranchChange): Promise<Branch> {
+  const { expires_at, ...rest } = change;
+  const ttl = expires_at === undefined || expires_at === null ? null : secondsUntil(expires_at);
+  const update = access.tx
+    .updateTable("branches")
+    .set({
+      ...(Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as typeof rest),
+      ...(expires_at === undefined ? {} : { expires_at, ttl_interval_seconds: ttl }),
+      updated_at: sql<string>`now()`,
+    } as object)
+    .where("id", "=", branch_id)
+    .execute();
+  await orConflict(update, "branches_name", NAME_TAKEN);
+  return await getBranch(access, branch_id);
+}
+
+export async function setDefaultBranch(access: ProjectAccess, branch_id: string): Promise<Branch> {
+  const { tx, project_id } = access;
+  const now = { updated_at: sql<string>`now()` };
+  const branches = () => tx.updateTable("branches").where("project_id", "=", project_id);
+  await branches().set({ is_default: false, ...now }).where("is_default", "=", true).execute();
+  await branches().set({ is_default: true, ...now }).where("id", "=", branch_id).execute();
+  return await getBranch(access, branch_id);
+}
+
+export async function hasChildren(access: ProjectAccess, branch_id: string): Promise<boolean> {
+  const child = await access.tx
+    .selectFrom("branches")
+    .select("id")
+    .where("parent_id", "=", branch_id)
+    .where("deleted_at", "is", null)
+    .limit(1)
+    .executeTakeFirst();
+  return child !== undefined;
+}
+
+/** From here on nobody finds the branch or its compute; a job removes what they stood for. */
+export async function markBranchDeleted({ tx }: ProjectAccess, branch_id: string): Promise<void> {
+  const now = { deleted_at: sql<string>`now()` };
+  await tx.updateTable("branches").set(now).where("id", "=", branch_id).execute();
+  await tx.updateTable("endpoints").set(now).where("branch_id", "=", branch_id).execute();
+}
+
+/** The branch that will get what a branch has now, once its reset is done; 409 when the name is taken. */
+export async function insertBackup(access: ProjectAccess, branch_id: string, backup: { id: string; name: string }) {
+  const { tx } = access;
+  const kept = await tx
+    .selectFrom("branches")
+    .select(["project_id", "node_id", "parent_id", "parent_lsn", "parent_timestamp", "init_source", "copy_method"])
+    .select(["copied_bytes", "admin_password", "admin_password_of", "content_revision", "applied_revision"])
+    .select("created_by")
+    .where("id", "=", branch_id)
+    .executeTakeFirstOrThrow();
+  const values = {
+    ...kept,
+    ...backup,
+    storage_id: backup.id,
+    is_default: false,
+    current_state: "init" as const,
+    expires_at: null,
+    ttl_interval_seconds: null,
+    logical_size: null,
+  };
+  await orConflict(tx.insertInto("branches").values(values).execute(), "branches_name", NAME_TAKEN);
+}
+
+/** Records that a branch is to get other data, and which. Its time to live begins anew, as at Neon. */
+export async function markResetting(
+  access: ProjectAccess,
+  branch_id: string,
+  parent_id: string | null,
+  reset: BranchReset,
+): Promise<Branch> {
+  await access.tx
+    .updateTable("branches")
+    .set({
+      parent_id,
+      reset: JSON.stringify(reset),
+      current_state: "resetting",
+      state_changed_at: sql<string>`now()`,
+      updated_at: sql<string>`now()`,
+      expires_at: sql<string | null>`now() + make_interval(secs => ttl_interval_seconds)`,
+    })
+    .where("id", "=", branch_id)
+    .execute();
+  return await getBranch(access, branch_id);
 }
 
 function ofProject(access: ProjectAccess) {
   return access.tx
     .selectFrom("branches as b")
     .leftJoin("users as u", "u.id", "b.created_by")
-    .where("b.project_id", "=", access.project_id);
+    .where("b.project_id", "=", access.project_id)
+    .where("b.deleted_at", "is", null);
 }
 
 export async function getBranch(access: ProjectAccess, branch_id: string): Promise<Branch> {
@@ -92,6 +247,10 @@ export async function getDefaultBranch(access: ProjectAccess): Promise<Branch> {
   const row = await ofProject(access).select(COLUMNS).where("b.is_default", "=", true).executeTakeFirst();
   if (!row) throw new ApiError("not_found", "branch not found");
   return toBranch(row);
+}
+
+export async function listAllBranches(access: ProjectAccess): Promise<Branch[]> {
+  return (await ofProject(access).select(COLUMNS).orderBy("b.created_at").orderBy("b.id").execute()).map(toBranch);
 }
 
 /** For a list's search field: the branches whose name or id has the text in it. */

@@ -13,8 +13,8 @@
  * - no path of a file is handed out; an address is all that a caller learns about where a compute is;
  * - a secret passed in never appears in an error, a log line or a process's arguments.
  *
- * Still to come, and not stubbed: `StorageDriver.branch(branch_id, from, at?)` and `resolve(branch_id, time)`.
- * `capabilities().branching` already says whether a driver has them.
+ * Still to come, and not stubbed: a past moment as the third argument of `StorageDriver.branch`, and
+ * `resolve(branch_id, time)`. `capabilities().point_in_time` already says whether a driver has them.
  */
 
 /** Why a driver refused or failed; callers decide by this code and never by the message. */
@@ -58,8 +58,8 @@ export interface StorageCapabilities {
   readonly driver: string;
   /** Major versions that `createRoot` takes, the preferred one first. */
   readonly pg_versions: readonly number[];
-  /** How branches are made from branches: not at all, sharing blocks, or copying every byte. */
-  readonly branching: "none" | "shared" | "copied";
+  /** How branches are made from branches: sharing blocks until they change, or copying every byte. */
+  readonly branching: "shared" | "copied";
   /** Whether a past moment of a branch can be read. */
   readonly point_in_time: boolean;
 }
@@ -72,6 +72,19 @@ export interface StorageStat {
   readonly physical_bytes: number;
 }
 
+/** Where a branch that was made from another one comes from. */
+export interface BranchOrigin {
+  readonly from_branch_id: string;
+  /** For people: `reflink`, `copy`, … */
+  readonly method: string;
+  /** Bytes that were copied; 0 where all blocks are shared. */
+  readonly copied_bytes: number;
+  /** What the branch has of the other one: everything up to this place in its write-ahead log. */
+  readonly lsn: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
 export interface StorageDriver {
   capabilities(): StorageCapabilities;
   /**
@@ -79,6 +92,13 @@ export interface StorageDriver {
    * When it returns, the branch survives a loss of power.
    */
   createRoot(branch_id: string, options: { readonly pg_version: number }): Promise<void>;
+  /**
+   * Makes a branch with everything that another one holds at this moment, superuser's password included, while
+   * that one goes on being written to. Made before, it is left as it is and its origin told again. Throws
+   * `branch_missing`, and `not_running` while the other's compute runs but is not known to this instance yet.
+   * When it returns, the branch survives a loss of power.
+   */
+  branch(branch_id: string, from_branch_id: string): Promise<BranchOrigin>;
   /** Reads sizes from the disk: it walks every file, so ask at the pace of billing and not of requests. */
   stat(branch_id: string): Promise<StorageStat>;
   /** The ids of all branches that exist here, wanted or not, so that a reconciler can remove orphans. */
@@ -106,6 +126,8 @@ export interface ComputeSpec {
   readonly host?: string;
   /** TCP port, allocated by the caller. */
   readonly port: number;
+  /** `false`: no TCP at all, and `port` is only the number in the unix socket's name. Absent: `true`. */
+  readonly tcp?: boolean;
   readonly max_connections: number;
   /** Only names in `capabilities().settings`. Changing one restarts the compute, as it does at Neon. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -146,6 +168,8 @@ export interface RoleSpec {
 
 export interface DatabaseSpec {
   readonly name: string;
+  /** A database that still has this name is renamed, which ends the sessions in it. */
+  readonly former_name?: string;
   /** Must be in `roles` of the same spec, or exist already. */
   readonly owner: string;
 }

@@ -1,18 +1,62 @@
-import { getProjectBranchDatabase, listProjectBranchDatabases } from "@latchkey/contract/databases.ts";
-import { type Route, route } from "../route.ts";
-import { getDatabase, listDatabases } from "./store.ts";
+import * as contract from "@latchkey/contract/databases.ts";
+import { holdBranch, recordContentChange } from "../operations/store.ts";
+import { type AuditSubject, type Route, route } from "../route.ts";
+import { checkDatabaseName } from "./names.ts";
+import { getDatabase, insertDatabase, listDatabases, markDatabaseDeleted, updateDatabase } from "./store.ts";
 
 export function databaseRoutes(): Route[] {
   return [
-    route(listProjectBranchDatabases, {
+    route(contract.listProjectBranchDatabases, {
       requires: { on: "project", action: "database.read" },
       run: async (access, { params }) => ({ databases: await listDatabases(access, params.branch_id) }),
     }),
-    route(getProjectBranchDatabase, {
+    route(contract.createProjectBranchDatabase, {
+      requires: { on: "project", action: "database.create" },
+      run: async (access, { params: { branch_id }, body: { database } }) => {
+        checkDatabaseName(database.name, "name");
+        await holdBranch(access, branch_id);
+        const made = await insertDatabase(access, { branch_id, ...database });
+        return { database: made, operations: await recordContentChange(access, branch_id) };
+      },
+      audit: aboutDatabase,
+    }),
+    route(contract.getProjectBranchDatabase, {
       requires: { on: "project", action: "database.read" },
       run: async (access, { params }) => ({
         database: await getDatabase(access, params.branch_id, params.database_name),
       }),
     }),
+    route(contract.updateProjectBranchDatabase, {
+      requires: { on: "project", action: "database.update" },
+      run: async (access, { params: { branch_id, database_name }, body }) => {
+        const { name, owner_name } = body.database;
+        if (name !== undefined) checkDatabaseName(name, "name");
+        await holdBranch(access, branch_id);
+        const found = await getDatabase(access, branch_id, database_name);
+        const same = (name ?? found.name) === found.name && (owner_name ?? found.owner_name) === found.owner_name;
+        if (same) return { database: found, operations: [] };
+        const database = await updateDatabase(access, found, { name, owner_name });
+        return { database, operations: await recordContentChange(access, branch_id) };
+      },
+      audit: aboutDatabase,
+    }),
+    route(contract.deleteProjectBranchDatabase, {
+      requires: { on: "project", action: "database.delete" },
+      run: async (access, { params: { branch_id, database_name } }) => {
+        await holdBranch(access, branch_id);
+        const database = await getDatabase(access, branch_id, database_name);
+        await markDatabaseDeleted(access, database.id);
+        return { database, operations: await recordContentChange(access, branch_id) };
+      },
+      audit: aboutDatabase,
+    }),
   ];
+}
+
+interface About {
+  readonly params: { readonly project_id: string; readonly branch_id: string };
+}
+
+function aboutDatabase({ params }: About, { database }: { database: contract.Database }): AuditSubject {
+  return { subject: `database:${params.branch_id}/${database.name}`, project_id: params.project_id };
 }

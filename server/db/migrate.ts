@@ -1,10 +1,18 @@
 import { type Kysely, type Migration, Migrator } from "kysely";
 import * as foundation from "./migrations/0001-foundation.ts";
+import * as revocation from "./migrations/0002-revocation.ts";
+import * as oauth from "./migrations/0003-oauth.ts";
+import * as branches from "./migrations/0004-branches.ts";
+import * as gateway from "./migrations/0005-gateway.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
 const MIGRATIONS: Record<string, Migration> = {
   "0001-foundation": foundation,
+  "0002-revocation": revocation,
+  "0003-oauth": oauth,
+  "0004-branches": branches,
+  "0005-gateway": gateway,
 };
 
 /**

@@ -106,7 +106,9 @@ export function isDatabaseLost(error: unknown): boolean {
   if (state !== undefined) return CONNECTION_LOST.test(state);
   return (
     error instanceof Error &&
-    /timeout exceeded when trying to connect|Connection terminated|not queryable/i.test(error.message)
+    /timeout exceeded when trying to connect|Connection terminated|not queryable|Query read timeout/i.test(
+      error.message,
+    )
   );
 }
 

@@ -1,6 +1,8 @@
 import type { OperationAction, OperationStatus } from "@latchkey/contract/operations.ts";
 import type { MemberRole } from "@latchkey/contract/organizations.ts";
-import type { Generated } from "kysely";
+import type { DefaultEndpointSettings } from "@latchkey/contract/endpoints.ts";
+import type { ProjectSettings } from "@latchkey/contract/projects.ts";
+import type { ColumnType, Generated } from "kysely";
 
 /**
  * The tables as Kysely sees them; `migrations/` makes them. Names and shapes are the wire's where they meet
@@ -23,7 +25,20 @@ export interface Schema {
   databases: DatabaseTable;
   operations: OperationTable;
   audit_events: AuditEventTable;
+  access_revision: AccessRevisionTable;
+  access_changes: AccessChangeTable;
+  nodes: NodeTable;
+  oauth_grants: OAuthGrantTable;
+  oauth_access_tokens: OAuthAccessTokenTable;
+  oauth_refresh_tokens: OAuthRefreshTokenTable;
+  oauth_codes: OAuthCodeTable;
+  oauth_device_requests: OAuthDeviceRequestTable;
+  observed_verifiers: ObservedVerifierTable;
 }
+
+/** A jsonb column: read as it is, written as text. */
+type Json<T> = ColumnType<T, string | undefined, string>;
+type JsonOrNull<T> = ColumnType<T | null, string | null | undefined, string | null>;
 
 /** One row: which instance this database belongs to. */
 export interface InstanceTable {
@@ -128,11 +143,16 @@ export interface ProjectTable {
   name: string;
   region_id: string;
   pg_version: number;
+  /** As the API takes them; what is not honoured is refused there. */
+  settings: Json<ProjectSettings>;
+  default_endpoint_settings: Json<DefaultEndpointSettings>;
   created_by: string | null;
   created_at: Generated<string>;
   updated_at: Generated<string>;
-  /** Set at once by a deletion; the rows go when the job has removed what they stood for. */
+  /** Set at once by a deletion: nobody finds the project any more. It can be recovered for a while. */
   deleted_at: string | null;
+  /** Set when that while is over: a job removes what the rows stand for, then the rows. */
+  removed_at: Generated<string | null>;
 }
 
 export interface BranchTable {
@@ -140,38 +160,92 @@ export interface BranchTable {
   project_id: string;
   /** The node whose disk holds the branch: only its jobs work on it. */
   node_id: string;
+  /** The name of its data at the storage driver; a restore gives the branch another one. */
+  storage_id: string;
+  /** Whose data it was cloned from; null for a root. */
+  parent_id: string | null;
+  parent_lsn: Generated<string | null>;
+  parent_timestamp: Generated<string | null>;
+  init_source: Generated<"parent-data" | "schema-only">;
+  /** How its data was cloned, and how many bytes of it take room of their own. */
+  copy_method: Generated<string | null>;
+  copied_bytes: Generated<number | null>;
   name: string;
   is_default: boolean;
-  current_state: "init" | "ready";
+  protected: Generated<boolean>;
+  expires_at: string | null;
+  ttl_interval_seconds: number | null;
+  last_reset_at: Generated<string | null>;
+  /** While `resetting`: the data that is being made, and what becomes of the data that it replaces. */
+  reset: JsonOrNull<BranchReset>;
+  current_state: "init" | "resetting" | "ready";
   logical_size: number | null;
+  /** The control plane's superuser password on this data, sealed (see `keys/seal.ts`) for the id beside it. */
+  admin_password: Buffer;
+  admin_password_of: string;
+  /** Goes up with every change to the branch's roles and databases, and the one that its data has. */
+  content_revision: Generated<number>;
+  applied_revision: Generated<number>;
   created_by: string | null;
   created_at: Generated<string>;
   updated_at: Generated<string>;
   state_changed_at: Generated<string>;
+  /** Set at once by a deletion; the row goes when the job has removed what it stood for. */
+  deleted_at: Generated<string | null>;
+}
+
+export interface BranchReset {
+  readonly source_id: string;
+  readonly storage_id: string;
+  /** The branch that gets the replaced data; null when nobody does. */
+  readonly backup_id: string | null;
+  /** For putting things back, should it fail. */
+  readonly former_parent_id: string | null;
 }
 
 export interface EndpointTable {
   id: string;
   project_id: string;
   branch_id: string;
+  name: string | null;
   host: string;
   /** TCP port of the compute, its own for life unless something else has taken it. */
   port: number;
+  /** What is; `desired_state` is what ought to be. */
   current_state: "init" | "active" | "idle";
-  /** The control plane's superuser password on this compute, sealed (see `keys/seal.ts`). */
-  admin_password: Buffer;
+  desired_state: Generated<"running" | "suspended">;
+  /** Nothing may start it, whatever is desired. */
+  disabled: Generated<boolean>;
+  /** Of PostgreSQL, and those that it last ran with: a value that it refuses gives way to them. */
+  settings: Json<Record<string, string>>;
+  applied_settings: Json<Record<string, string>>;
+  suspend_timeout_seconds: Generated<number>;
   created_at: Generated<string>;
   updated_at: Generated<string>;
   started_at: string | null;
+  suspended_at: Generated<string | null>;
+  deleted_at: Generated<string | null>;
 }
 
 export interface RoleTable {
   branch_id: string;
   name: string;
-  /** Sealed: it can be revealed, as in Neon. */
-  password: Buffer;
+  /** Sealed: it can be revealed, as in Neon. Null: the role cannot log in. */
+  password: Buffer | null;
+  /** What the compute has in place of the password; null where it has not been computed yet. */
+  verifier: string | null;
   created_at: Generated<string>;
   updated_at: Generated<string>;
+  deleted_at: Generated<string | null>;
+}
+
+/** What a branch's compute had in place of passwords when it was last asked, roles made with SQL included. */
+export interface ObservedVerifierTable {
+  branch_id: string;
+  /** The data that it was read from. */
+  storage_id: string;
+  role_name: string;
+  verifier: string;
 }
 
 export interface DatabaseTable {
@@ -179,8 +253,11 @@ export interface DatabaseTable {
   branch_id: string;
   name: string;
   owner_name: string;
+  /** Its name in the compute until a renaming has been carried out there. */
+  former_name: Generated<string | null>;
   created_at: Generated<string>;
   updated_at: Generated<string>;
+  deleted_at: Generated<string | null>;
 }
 
 export interface OperationTable {
@@ -212,8 +289,116 @@ export interface AuditEventTable {
   org_id: string | null;
   project_id: string | null;
   api_key_id: number | null;
+  /** The login whose token was the credential. */
+  oauth_grant_id: number | null;
   subject: string;
   request_id: string;
   address: string;
   user_agent: string;
+  /** Of a change that narrowed access: what it waited for; null until then, and where it could not wait. */
+  confirmation: ColumnType<AuditConfirmation | null, string | undefined, string>;
+}
+
+export interface AuditConfirmation {
+  readonly revision: number;
+  readonly acknowledged: readonly string[];
+  readonly lapsed: readonly string[];
+  readonly waited_ms: number;
+}
+
+/** One row: the last revision given. */
+export interface AccessRevisionTable {
+  revision: number;
+}
+
+/** What narrowed access, in the order of commit (see `nodes/`). */
+export interface AccessChangeTable {
+  revision: number;
+  nonce: Generated<string>;
+  kind: "key" | "project" | "organization" | "user" | "everything";
+  subject: string;
+  at: Generated<string>;
+}
+
+/** The server processes that verify keys from memory (see `nodes/`). */
+export interface NodeTable {
+  id: string;
+  acked_revision: number;
+  /** Goes up with each renewal; what others tell the node's being alive by. */
+  renewals: number;
+  /** For people alone: no decision rests on a wall clock. */
+  renewed_at: string;
+  started_at: Generated<string>;
+  /** Of the data directory, as in `branches.node_id`; the id above is new with each start. */
+  data_node_id: string;
+  address: string;
+  pid: number;
+  version: string;
+}
+
+export type OAuthEndReason = "revoked" | "replay" | "code_reuse" | "password_change";
+
+/** One login of a command line through the browser. */
+export interface OAuthGrantTable {
+  id: Generated<number>;
+  user_id: string;
+  client_id: string;
+  scope: string;
+  device_name: string;
+  created_at: Generated<string>;
+  created_from_addr: string;
+  created_user_agent: string;
+  /** Moves with each refresh. */
+  expires_at: string;
+  last_used_at: string | null;
+  last_used_from_addr: Generated<string>;
+  last_used_user_agent: Generated<string>;
+  ended_at: string | null;
+  end_reason: OAuthEndReason | null;
+}
+
+export interface OAuthAccessTokenTable {
+  token_digest: Buffer;
+  grant_id: number;
+  expires_at: string;
+}
+
+export interface OAuthRefreshTokenTable {
+  token_digest: Buffer;
+  grant_id: number;
+  created_at: Generated<string>;
+  replaced_at: string | null;
+}
+
+/** Authorization codes, by digest. */
+export interface OAuthCodeTable {
+  code_digest: Buffer;
+  user_id: string;
+  client_id: string;
+  redirect_uri: string;
+  scope: string;
+  code_challenge: string;
+  expires_at: string;
+  used_at: string | null;
+  /** The login that it was exchanged for. */
+  grant_id: number | null;
+}
+
+/** Machines without a browser that wait for a person (RFC 8628). */
+export interface OAuthDeviceRequestTable {
+  device_code_digest: Buffer;
+  /** What the person types, without the hyphen. It opens nothing by itself. */
+  user_code: string;
+  client_id: string;
+  scope: string;
+  device_name: string;
+  address: string;
+  user_agent: string;
+  created_at: Generated<string>;
+  expires_at: string;
+  interval_seconds: number;
+  polled_at: string | null;
+  status: Generated<"waiting" | "approved" | "denied" | "used">;
+  /** Who judged it. */
+  user_id: string | null;
 }

@@ -7,13 +7,16 @@ export function newAdminPassword(): Secret {
   return new Secret(randomBytes(32).toString("base64url"));
 }
 
-/** For the endpoint's row: bound to the endpoint, so that it opens in no other row. */
-export function sealAdminPassword(sealer: Sealer, password: Secret, endpoint_id: string): Buffer {
-  return sealer.seal(password, purpose(endpoint_id));
+/**
+ * For the branch's row, bound to an id that stands beside it. A clone has the superuser of what it was cloned
+ * from, so all branches of a project share one password, and the row of each keeps the id of the first.
+ */
+export function sealAdminPassword(sealer: Sealer, password: Secret, of: string): Buffer {
+  return sealer.seal(password, purpose(of));
 }
 
-export function openAdminPassword(sealer: Sealer, sealed: Buffer, endpoint_id: string): Secret {
-  return sealer.open(sealed, purpose(endpoint_id));
+export function openAdminPassword(sealer: Sealer, sealed: Buffer, of: string): Secret {
+  return sealer.open(sealed, purpose(of));
 }
 
-const purpose = (endpoint_id: string) => `endpoint admin password of ${endpoint_id}`;
+const purpose = (of: string) => `endpoint admin password of ${of}`;

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import { promisify } from "node:util";
 import helmet from "@fastify/helmet";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { describePrincipal } from "../access/principal.ts";
@@ -15,6 +16,8 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Longer than any id or Postgres name, percent-encoded: such a path must reach the check that refuses it. */
 const PARAM_LIMIT = 512;
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+/** A token in the wrong header must not reach the log as a request id, not even a part of one. */
+const TOKEN_PREFIX = /lk_[a-z]+_/;
 
 export interface AppDeps extends PipelineDeps {
   readonly routes: readonly Route[];
@@ -29,15 +32,16 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
     // A hop count, never "all": what lies beyond the proxies that are ours is written by anybody.
-    trustProxy: (_address, hop) => hop < deps.trust_proxy,
+    trustProxy: deps.trust_proxy === 0 ? false : (_address, hop) => hop < deps.trust_proxy,
     requestIdHeader: false,
     genReqId: (request) => {
       const given = request.headers["x-request-id"];
-      return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
+      return typeof given === "string" && REQUEST_ID.test(given) && !TOKEN_PREFIX.test(given) ? given : randomUUID();
     },
     routerOptions: { maxParamLength: PARAM_LIMIT, ignoreTrailingSlash: true },
     exposeHeadRoutes: false,
-    return503OnClosing: true,
+    // A request that arrives while we stop is served: its sender cannot have known.
+    return503OnClosing: false,
     forceCloseConnections: "idle",
     clientErrorHandler: refuseBytes,
     frameworkErrors: (error, request, reply) =>
@@ -46,7 +50,62 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
 
   app.decorateRequest("started_ms", 0);
   app.decorateRequest("principal");
-  await app.register(helmet, {
+  acceptEmptyJsonBody(app);
+
+  const headers = await safetyHeaders(deps.public_url);
+  app.addHook("onRequest", (request, reply, done) => {
+    request.started_ms = deps.clock.monotonic_ms();
+    reply.header("x-request-id", request.id);
+    if (draining.has(app)) reply.header("connection", "close");
+    reply.headers(request.url.startsWith(API_PREFIX) ? headers.api : headers.page);
+    done();
+  });
+  // Not after the response: listening for the end of every response costs more than everything else that is done here.
+  app.addHook("onSend", (request, reply, _payload, done) => {
+    deps.log.requestDone(
+      request.method,
+      request.routeOptions.url ?? "(none)",
+      reply.statusCode,
+      deps.clock.monotonic_ms() - request.started_ms,
+      () => ({
+        request_id: request.id,
+        principal: request.principal ? describePrincipal(request.principal) : "none",
+      }),
+    );
+    done();
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => sendError(deps, error, request, reply));
+
+  for (const route of deps.routes) {
+    const open = isOpen(route);
+    app.route({
+      method: route.contract.method,
+      url: API_PREFIX + route.contract.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      schema: { response: { [route.contract.status]: route.contract.response } },
+      onRequest: authenticateRequest(deps, open),
+      handler: serveRoute(route, deps),
+    });
+  }
+  const authenticate = promisify(authenticateRequest(deps, false));
+  app.setNotFoundHandler(async (request, reply) => {
+    // Below the API a stranger is a stranger first. The words "not available" keep Neon's CLI working: it
+    // takes them for a service that is not switched on, and a bare 404 for a failure.
+    if (request.url.startsWith(`${API_PREFIX}/`)) {
+      await authenticate(request, reply);
+      throw new ApiError("not_found", "this operation is not available in Latchkey");
+    }
+    throw new ApiError("not_found");
+  });
+  return app;
+}
+
+/**
+ * The headers that keep browsers from harm, made once: they are the same for each answer. A page gets the
+ * whole set of the library for that; JSON, which is never shown as a page, gets what concerns it.
+ */
+async function safetyHeaders(public_url: string): Promise<Record<"api" | "page", Record<string, string>>> {
+  const probe = Fastify();
+  await probe.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
@@ -61,63 +120,49 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     },
     // Secrets never stand in a URL, but ids do, and they are nobody else's business.
     referrerPolicy: { policy: "no-referrer" },
-    strictTransportSecurity: deps.public_url.startsWith("https:") ? { maxAge: 31_536_000 } : false,
+    strictTransportSecurity: public_url.startsWith("https:") ? { maxAge: 31_536_000 } : false,
   });
-  acceptEmptyJsonBody(app);
-
-  app.addHook("onRequest", async (request, reply) => {
-    request.started_ms = deps.clock.monotonic_ms();
-    reply.header("x-request-id", request.id);
-  });
-  app.addHook("onResponse", async (request, reply) => {
-    deps.log.event("request.done", {
-      request_id: request.id,
-      method: request.method,
-      route: request.routeOptions.url ?? "(none)",
-      status: reply.statusCode,
-      duration_ms: deps.clock.monotonic_ms() - request.started_ms,
-      principal: request.principal ? describePrincipal(request.principal) : "none",
-    });
-  });
-  app.setErrorHandler((error: FastifyError, request, reply) => sendError(deps, error, request, reply));
-
-  for (const route of deps.routes) {
-    const open = isOpen(route);
-    app.route({
-      method: route.contract.method,
-      url: API_PREFIX + route.contract.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-      schema: { response: { [route.contract.status]: route.contract.response } },
-      onRequest: authenticateRequest(deps, open),
-      handler: serveRoute(route, deps),
-    });
-  }
-  const authenticate = authenticateRequest(deps, false);
-  app.setNotFoundHandler(async (request) => {
-    // Below the API a stranger is a stranger first. The words "not available" keep Neon's CLI working: it
-    // takes them for a service that is not switched on, and a bare 404 for a failure.
-    if (request.url.startsWith(`${API_PREFIX}/`)) {
-      await authenticate(request);
-      throw new ApiError("not_found", "this operation is not available in Latchkey");
-    }
-    throw new ApiError("not_found");
-  });
-  return app;
+  probe.get("/", async () => "");
+  const answer = await probe.inject("/");
+  await probe.close();
+  const own = new Set(["content-type", "content-length", "date", "connection"]);
+  const page = Object.fromEntries(
+    Object.entries(answer.headers).flatMap(([name, value]) => (own.has(name) ? [] : [[name, String(value)]])),
+  );
+  const api: Record<string, string> = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  };
+  const transport = page["strict-transport-security"];
+  if (transport !== undefined) api["strict-transport-security"] = transport;
+  return { api, page };
 }
 
 const IDLE_SWEEP_MS = 20;
 
+/** So long a stopping server asks its clients, by `Connection: close`, to go elsewhere before it closes the door. */
+const DRAIN_MS = 300;
+const draining = new WeakSet<FastifyInstance>();
+
 /**
- * Stops listening, lets the requests in progress end, and resolves when the last connection has gone. A
- * keep-alive connection that was busy at the start is closed as soon as it is idle, not when its client
- * thinks of it.
+ * Stops without losing a request. For a moment everything is served still, and each answer asks its client
+ * to come back on another connection; then it stops listening, lets the requests in progress end, and resolves
+ * when the last connection has gone. One that stayed idle all the while is closed.
  */
-export async function closeApp(app: FastifyInstance): Promise<void> {
+export async function closeApp(app: FastifyInstance, clock: Clock): Promise<void> {
+  draining.add(app);
+  const deadline_ms = clock.monotonic_ms() + DRAIN_MS;
+  while (clock.monotonic_ms() < deadline_ms && (await countConnections(app)) > 0) await clock.sleep(IDLE_SWEEP_MS);
   const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS);
   try {
     await app.close();
   } finally {
     clearInterval(sweep);
   }
+}
+
+function countConnections(app: FastifyInstance): Promise<number> {
+  return new Promise((resolve) => app.server.getConnections((_error, count) => resolve(count ?? 0)));
 }
 
 /** Clients that always state a JSON content type send it with an empty body too: that is no body. */
@@ -182,9 +227,16 @@ function toApiError(cause: unknown): ApiError {
       return new ApiError("too_large", undefined, { cause });
     case 415:
       return new ApiError("unsupported_media_type", undefined, { cause });
+    case 414:
+      // A path parameter beyond PARAM_LIMIT: nothing has so long an id.
+      return new ApiError("not_found", undefined, { cause });
     case 503:
       return new ApiError("unavailable", undefined, { cause });
     default:
+      // What the HTTP library blames on the request is the request's fault, whatever it is.
+      if (typeof status === "number" && status >= 400 && status < 500) {
+        return new ApiError("bad_request", undefined, { cause });
+      }
       return new ApiError("internal", undefined, { cause });
   }
 }

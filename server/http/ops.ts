@@ -11,6 +11,10 @@ import type { Metrics } from "../log.ts";
 /** What machines and newcomers ask of a server: is it alive, is it ready, what are its figures, what is its API. */
 export interface OpsDeps {
   readonly metrics: Metrics;
+  /** The figures as text; by default this process's own. Several workers tell theirs together. */
+  readonly readMetrics?: (() => Promise<string>) | undefined;
+  /** The processes on this database, for an administrator. */
+  readonly listNodes: () => Promise<readonly object[]>;
   readonly metrics_token: string | undefined;
   readonly openapi: object;
   /** Whether a request would be served now; false or a rejection makes `/readyz` answer 503. */
@@ -35,7 +39,16 @@ export async function registerOps(app: FastifyInstance, deps: OpsDeps): Promise<
         "metrics are for this machine, or with LATCHKEY_METRICS_TOKEN as bearer token",
       );
     }
-    return reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics());
+    return reply
+      .type(deps.metrics.registry.contentType)
+      .send(await (deps.readMetrics?.() ?? deps.metrics.registry.metrics()));
+  });
+
+  app.get("/nodes", async (request) => {
+    if (!mayReadMetrics(request, deps.metrics_token)) {
+      throw new ApiError("unauthenticated", "the nodes are told where the metrics are");
+    }
+    return { nodes: await deps.listNodes() };
   });
 
   app.get("/openapi.json", async () => deps.openapi);

@@ -6,6 +6,7 @@ import { type Action, isAllowed } from "../access/policy.ts";
 import type { Origin, Principal } from "../access/principal.ts";
 import type { Db, Tx } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
+import type { AccessChange } from "../nodes/change.ts";
 import { AnswerAfterCommit, AnswerWithCookies, type AuditSubject, type Route } from "../route.ts";
 import { checkSameOrigin } from "./same-origin.ts";
 import { type Checks, compileChecks } from "./validate.ts";
@@ -19,7 +20,14 @@ export interface PipelineDeps {
   readonly authenticator: Authenticator;
   readonly public_url: string;
   /** Appends the audit row; part of the change's transaction. */
-  readonly recordAudit: (access: CallerAccess, action: string, about: AuditSubject) => Promise<void>;
+  readonly recordAudit: (access: CallerAccess, action: string, about: AuditSubject) => Promise<number>;
+  /** Makes a change that narrows access hold on every node before it is answered. */
+  readonly revocations: {
+    append(tx: Tx, changes: readonly AccessChange[]): Promise<number>;
+    confirm(revision: number, audit_id: number | undefined): Promise<void>;
+  };
+  /** Absent: no limits. */
+  readonly rate_limits?: { count(principal: Principal, route_id: string): void } | undefined;
   /** Called after a change has been committed: there may be work. */
   readonly afterChange: () => void;
 }
@@ -33,15 +41,29 @@ export function isOpen({ requires: { action } }: Route): boolean {
 
 /** Step 1, before the body is read: an unknown caller costs us no more than headers. */
 export function authenticateRequest(deps: PipelineDeps, open: boolean) {
-  return async (request: FastifyRequest): Promise<void> => {
+  // RFC 9728, 5.1: where a client that comes without a credential finds out how to get one.
+  const headers = {
+    "www-authenticate": `Bearer resource_metadata="${deps.public_url}/.well-known/oauth-protected-resource/api/v2"`,
+  };
+  // With a callback: most requests are decided at once, and a promise for each would cost more than deciding.
+  return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     if (open) {
       request.principal = ANONYMOUS;
+      done();
       return;
     }
-    const { authorization, cookie } = request.headers;
-    const principal = await deps.authenticator.authenticate({ authorization, cookie }, originOf(request));
-    if (!principal) throw new ApiError("unauthenticated");
-    request.principal = principal;
+    const settle = (principal: Principal | undefined) => {
+      if (principal) request.principal = principal;
+      done(principal ? undefined : new ApiError("unauthenticated", undefined, { headers }));
+    };
+    try {
+      const { authorization, cookie } = request.headers;
+      const found = deps.authenticator.authenticate({ authorization, cookie }, originOf(request));
+      if (found instanceof Promise) found.then(settle, done);
+      else settle(found);
+    } catch (error) {
+      done(error as Error);
+    }
   };
 }
 
@@ -52,13 +74,16 @@ export function serveRoute(route: Route, deps: PipelineDeps) {
 
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const principal = request.principal;
+    deps.rate_limits?.count(principal, route.contract.id);
     // A browser sends the session cookie by itself, so a change by session must come from our own pages.
     if (changes && (principal.kind === "anonymous" || (principal.kind === "person" && principal.via === "session"))) {
       checkSameOrigin(request.headers, deps.public_url);
     }
     const work = (tx: Tx) => runRoute(route, checks, request, tx, deps);
-    const result = changes ? await deps.db.transaction().execute(work) : await work(deps.db);
+    const { result, revision, audit_id } = changes ? await deps.db.transaction().execute(work) : await work(deps.db);
     if (changes) deps.afterChange();
+    // Committed, and not yet answered: whoever reads the answer may rely on it at every node.
+    if (revision !== undefined) await deps.revocations.confirm(revision, audit_id);
 
     const cookies = result instanceof AnswerWithCookies ? result.cookies : [];
     const body = result instanceof AnswerAfterCommit ? await result.finish() : bodyOf(result);
@@ -90,11 +115,14 @@ async function runRoute(route: Route, checks: Checks, request: FastifyRequest, t
   };
   const run = route.run as (access: CallerAccess, input: object) => Promise<unknown>;
   const result = await run(access, input);
+  let audit_id: number | undefined;
   if (route.audit) {
     const audit = route.audit as (input: object, result: unknown) => AuditSubject;
-    await deps.recordAudit(access, access.required ?? action, audit(input, bodyOf(result)));
+    audit_id = await deps.recordAudit(access, access.required ?? action, audit(input, bodyOf(result)));
   }
-  return result;
+  // The last statement before the commit: it takes a lock that all narrowing changes share.
+  const revision = access.narrowed.length > 0 ? await deps.revocations.append(tx, access.narrowed) : undefined;
+  return { result, revision, audit_id };
 }
 
 function bodyOf(result: unknown): unknown {
@@ -115,6 +143,7 @@ function demandOf(
     case "organization":
       return { on, action, org_id: locate() ?? String(params.org_id) };
     case "project":
+    case "deleted_project":
       return { on, action, project_id: String(params.project_id) };
   }
 }

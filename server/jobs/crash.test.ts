@@ -28,7 +28,8 @@ describe("a server that dies at any step goes on after its restart", () => {
     assert.deepEqual(await plane.db.selectFrom("projects").select("id").where("id", "=", project_id).execute(), []);
   }
 
-  for (const step of STEPS) {
+  const ofProjects = STEPS.filter((step) => /^(create_timeline|start_compute|remove_branch):/.test(step));
+  for (const step of ofProjects) {
     const removal = step.startsWith("remove_branch");
     it(`${step}: the project is made whole${removal ? " and removed whole" : ""}`, async () => {
       const { project, branch, connection_uris } = await createProject(plane);
@@ -52,6 +53,7 @@ describe("a server that dies at any step goes on after its restart", () => {
       assert.deepEqual((await plane.onMachine()).branches, [branch.id]);
 
       assert.equal((await plane.call("DELETE", `/projects/${project.id}`)).status, 200);
+      await plane.endRecovery();
       if (removal) {
         await assert.rejects(runOnce([jobNamed(dyingAt(step), "removals")]), StoppedAtStep);
       }

@@ -1,17 +1,20 @@
-import { DriverError, type DriverErrorCode, type RoleSpec } from "../compute/driver.ts";
+import { DriverError, type DriverErrorCode } from "../compute/driver.ts";
+import type { Tx } from "../db/pool.ts";
 import { unreachable } from "../errors.ts";
 import { describeError } from "../log.ts";
-import { scramVerifier } from "../postgres/scram.ts";
-import { openRolePassword } from "../roles/password.ts";
 import { backOffDelay_ms } from "./back-off.ts";
-import { type JobDeps, reach, StoppedAtStep } from "./deps.ts";
+import { deleteTimeline } from "./branches/remove-branch.ts";
+import { cancelResetForJob, getBranchForJob } from "./branches/store.ts";
+import { createTimeline } from "./branches/timelines.ts";
+import { applyRecorded, startRecorded, suspendRecorded } from "./computes/operations.ts";
+import { revertSettingsForJob } from "./computes/store.ts";
+import { type JobDeps, StoppedAtStep } from "./deps.ts";
 import type { Job } from "./runner.ts";
-import { startCompute } from "./start-compute.ts";
 import * as store from "./store.ts";
 
 const EVERY_MS = 1_000;
-const PROJECTS_AT_ONCE = 4;
-/** How soon a new project is noticed while another one's work is still going on. */
+const BRANCHES_AT_ONCE = 4;
+/** How soon a new branch is noticed while another one's work is still going on. */
 const LOOK_AGAIN_MS = 100;
 const MOST_FAILURES = 10;
 
@@ -24,12 +27,13 @@ const PUBLIC_ERRORS: Partial<Record<DriverErrorCode, string>> = {
   setting_refused: "a setting of the compute was refused",
   name_refused: "the name of a role or database was refused",
   start_failed: "the compute did not start",
+  not_running: "the compute of the branch it is made from is not ready",
 };
 const INTERNAL_ERROR = "internal error; the server's log has the detail";
 /** Trying again cannot help. */
 const HOPELESS: ReadonlySet<DriverErrorCode> = new Set(["setting_refused", "name_refused", "id_refused"]);
 
-/** Carries out recorded operations: in order within a project, a few projects at a time. */
+/** Carries out recorded operations: in order within a branch, a few branches at a time. */
 export function operationsJob(deps: JobDeps): Job {
   return {
     name: "operations",
@@ -45,11 +49,11 @@ export function operationsJob(deps: JobDeps): Job {
       };
       try {
         while (!signal.aborted && failures.length === 0) {
-          const limit = PROJECTS_AT_ONCE - in_flight.size;
+          const limit = BRANCHES_AT_ONCE - in_flight.size;
           const claim = { node_id: deps.node_id, in_flight: [...in_flight.keys()], limit };
           if (limit > 0) (await store.claimOperationsForJob(deps.db, claim)).forEach(begin);
           if (in_flight.size === 0) break;
-          // Not until all are done: one compute that takes its time must not hold up a new project.
+          // Not until all are done: one compute that takes its time must not hold up a new branch.
           await Promise.race([...in_flight.values(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
         }
       } finally {
@@ -79,47 +83,17 @@ async function perform(deps: JobDeps, operation: store.ClaimedOperation): Promis
   switch (operation.action) {
     case "create_timeline":
       return await createTimeline(deps, operation);
+    case "delete_timeline":
+      return await deleteTimeline(deps, operation);
     case "start_compute":
-      return await startFirstTime(deps, operation);
+      return await startRecorded(deps, operation);
+    case "suspend_compute":
+      return await suspendRecorded(deps, operation);
+    case "apply_config":
+      return await applyRecorded(deps, operation);
     default:
-      // The contract has more of Neon's actions than any route records yet.
-      return unreachable(`operation ${operation.action}`);
+      return unreachable(`operation ${operation.action satisfies never}`);
   }
-}
-
-async function createTimeline(deps: JobDeps, operation: store.ClaimedOperation): Promise<void> {
-  const { branch_id, project_id } = operation;
-  await reach(deps, "create_timeline:claimed");
-  const pg_version = await store.getPgVersionForJob(deps.db, project_id);
-  await deps.storage.createRoot(branch_id, { pg_version });
-  await reach(deps, "create_timeline:storage_made");
-  await deps.db.transaction().execute(async (tx) => {
-    await store.finishOperationForJob(tx, operation.id, deps.node_id);
-    await store.markBranchReadyForJob(tx, branch_id);
-  });
-  await reach(deps, "create_timeline:finished");
-}
-
-async function startFirstTime(deps: JobDeps, operation: store.ClaimedOperation): Promise<void> {
-  const { branch_id } = operation;
-  const endpoint_id = operation.endpoint_id ?? unreachable("start_compute without an endpoint");
-  await reach(deps, "start_compute:claimed");
-  await startCompute(deps, await store.getComputeForJob(deps.db, endpoint_id));
-  await reach(deps, "start_compute:compute_running");
-  const { roles, databases } = await store.getContentForJob(deps.db, branch_id);
-  const withVerifiers = await Promise.all(
-    roles.map(async ({ name, password }): Promise<RoleSpec> => {
-      const secret = openRolePassword(deps.sealer, password, branch_id, name);
-      return { name, login: true, verifier: await scramVerifier(secret.reveal()) };
-    }),
-  );
-  await deps.compute.apply(endpoint_id, { roles: withVerifiers, databases });
-  await reach(deps, "start_compute:content_applied");
-  await deps.db.transaction().execute(async (tx) => {
-    await store.finishOperationForJob(tx, operation.id, deps.node_id);
-    await store.markEndpointStartedForJob(tx, endpoint_id);
-  });
-  await reach(deps, "start_compute:finished");
 }
 
 async function recordFailure(deps: JobDeps, operation: store.ClaimedOperation, error: unknown): Promise<void> {
@@ -129,11 +103,23 @@ async function recordFailure(deps: JobDeps, operation: store.ClaimedOperation, e
   const failure = { error: (code && PUBLIC_ERRORS[code]) ?? INTERNAL_ERROR, failures_count };
   const event = { operation_id, action, project_id, failures: failures_count, error: describeError(error) };
   if (failures_count >= MOST_FAILURES || (code && HOPELESS.has(code))) {
-    await deps.db.transaction().execute((tx) => store.failOperationForJob(tx, operation, deps.node_id, failure));
+    await deps.db.transaction().execute(async (tx) => {
+      await store.failOperationForJob(tx, operation, deps.node_id, failure);
+      await putBack(tx, operation, code);
+    });
     deps.log.event("operation.failed", event);
   } else {
     const delay_ms = backOffDelay_ms(failures_count);
     await store.retryOperationForJob(deps.db, operation_id, deps.node_id, { ...failure, delay_ms });
     deps.log.event("operation.retried", event);
   }
+}
+
+/** What was wished and cannot be had must not stand in the way of what was there before. */
+async function putBack(tx: Tx, operation: store.ClaimedOperation, code: DriverErrorCode | undefined): Promise<void> {
+  if (operation.action === "create_timeline") {
+    const { id, reset } = await getBranchForJob(tx, operation.branch_id);
+    if (reset !== null) await cancelResetForJob(tx, id, reset);
+  }
+  if (code === "setting_refused" && operation.endpoint_id !== null) await revertSettingsForJob(tx, operation.endpoint_id);
 }

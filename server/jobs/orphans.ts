@@ -1,6 +1,6 @@
 import type { JobDeps } from "./deps.ts";
 import type { Job } from "./runner.ts";
-import * as store from "./store.ts";
+import { findUnknownEndpointsForJob, findUnknownStorageForJob } from "./branches/store.ts";
 
 const EVERY_MS = 3_600_000;
 
@@ -18,21 +18,21 @@ export function orphansJob(deps: JobDeps): Job {
     unpokable: true,
     async run(signal) {
       const computes = await compute.list();
-      const branches = await storage.list();
-      const unknown_endpoints = await store.findUnknownEndpointsForJob(
+      const stored = await storage.list();
+      const unknown_endpoints = await findUnknownEndpointsForJob(
         db,
         computes.map((c) => c.endpoint_id),
       );
-      const unknown_branches = await store.findUnknownBranchesForJob(db, branches);
+      const unknown_storage = await findUnknownStorageForJob(db, stored);
       for (const { endpoint_id, branch_id } of computes) {
         if (signal.aborted || !unknown_endpoints.has(endpoint_id)) continue;
         await deps.branches.run(branch_id, () => compute.remove(endpoint_id));
         log.event("compute.removed_orphan", { endpoint_id });
       }
-      for (const branch_id of unknown_branches) {
+      for (const storage_id of unknown_storage) {
         if (signal.aborted) return;
-        await deps.branches.run(branch_id, () => storage.remove(branch_id));
-        log.event("storage.removed_orphan", { branch_id });
+        await storage.remove(storage_id);
+        log.event("storage.removed_orphan", { storage_id });
       }
     },
   };

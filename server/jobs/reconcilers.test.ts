@@ -18,6 +18,7 @@ describe("the reconcilers", () => {
   afterEach(async () => {
     await plane.db.updateTable("operations").set({ status: "cancelled" }).execute();
     await plane.db.updateTable("projects").set({ deleted_at: new Date().toISOString() }).execute();
+    await plane.endRecovery();
     await runOnce(plane.reconcilers());
     assert.deepEqual(await plane.onMachine(), { computes: [], branches: [] });
   });
@@ -28,6 +29,7 @@ describe("the reconcilers", () => {
     return {
       capabilities: () => storage.capabilities(),
       createRoot,
+      branch: (id, from) => storage.branch(id, from),
       stat: (id) => storage.stat(id),
       list: () => storage.list(),
       remove: (id) => storage.remove(id),

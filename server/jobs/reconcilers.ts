@@ -1,14 +1,35 @@
-import { computesJob } from "./computes.ts";
+import { expiryJob } from "./branches/expiry.ts";
+import { computesJob } from "./computes/computes.ts";
+import { sizesJob } from "./computes/sizes.ts";
+import { createWaking, type Waking } from "./computes/wake.ts";
 import type { JobDeps, ReconcilerDeps } from "./deps.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { operationsJob } from "./operations.ts";
 import { orphansJob } from "./orphans.ts";
 import { removalsJob } from "./removals.ts";
 import type { Job } from "./runner.ts";
-import { sizesJob } from "./sizes.ts";
 
-/** The jobs that make the world agree with the rows; to be made once in a process, for they share a lock. */
-export function createReconcilers(deps: ReconcilerDeps): Job[] {
+/** The jobs that make the world agree with the rows, and the gateway's way to a compute; they share a lock. */
+export interface Machinery {
+  readonly jobs: Job[];
+  readonly waking: Waking;
+}
+
+/** To be made once in a process. */
+export function createMachinery(deps: ReconcilerDeps): Machinery {
   const shared: JobDeps = { ...deps, branches: new KeyedLock() };
-  return [operationsJob(shared), removalsJob(shared), computesJob(shared), orphansJob(shared), sizesJob(shared)];
+  const jobs = [
+    expiryJob(shared),
+    operationsJob(shared),
+    removalsJob(shared),
+    computesJob(shared),
+    orphansJob(shared),
+    sizesJob(shared),
+  ];
+  return { jobs, waking: createWaking(shared) };
+}
+
+/** The jobs alone. */
+export function createReconcilers(deps: ReconcilerDeps): Job[] {
+  return createMachinery(deps).jobs;
 }

@@ -5,6 +5,7 @@ import pg from "pg";
 import { insertTestUser, openTestDatabase } from "../../test/harness/database.ts";
 import { assertLikeNeon } from "../../test/harness/neon-openapi.ts";
 import { Authenticator } from "../access/authenticate.ts";
+import { FailureLimit } from "../access/failure-limit.ts";
 import { apiKeyRoutes } from "../api-keys/routes.ts";
 import { insertPersonalKeyForSetup } from "../api-keys/store.ts";
 import { insertAuditEvent } from "../audit/store.ts";
@@ -16,10 +17,9 @@ import { databaseRoutes } from "../databases/routes.ts";
 import { endpointRoutes } from "../endpoints/routes.ts";
 import { API_PREFIX, createApp } from "../http/app.ts";
 import { newOrganizationId, newUuid } from "../ids.ts";
-import { LastUsedRecorder } from "../keys/last-used.ts";
+import { openKeys } from "../keys/open-keys.ts";
 import { Sealer } from "../keys/seal.ts";
 import { Secret } from "../keys/secret.ts";
-import { KeyVerifier } from "../keys/verifier.ts";
 import { createLog } from "../log.ts";
 import { operationRoutes } from "../operations/routes.ts";
 import { findAccount } from "../postgres/account.ts";
@@ -27,7 +27,7 @@ import { locateBinaries } from "../postgres/binaries.ts";
 import { projectRoutes } from "../projects/routes.ts";
 import { roleRoutes } from "../roles/routes.ts";
 import type { ReconcilerDeps } from "./deps.ts";
-import { createReconcilers } from "./reconcilers.ts";
+import { createMachinery, type Machinery } from "./reconcilers.ts";
 import type { Job } from "./runner.ts";
 
 const NODE_ID = "node-of-tests";
@@ -60,21 +60,39 @@ export async function openPlane() {
   await db.insertInto("members").values({ id: newUuid(), org_id, user_id, role: "admin" }).execute();
   const personal_key = (await insertPersonalKeyForSetup(db, user_id, "tests")).key;
 
-  const recorder = new LastUsedRecorder(pool, systemClock, log);
+  // Never started: without a lease each request asks the database.
+  const { verifier, recorder, revocations } = openKeys({
+    config: { key_cache_bytes: 0, listen: "off" },
+    connection: database.connection,
+    db,
+    pool,
+    description: { data_node_id: NODE_ID, address: "", pid: process.pid, version: "test" },
+    clock: systemClock,
+    log,
+  });
+  const { settings } = drivers.compute.capabilities();
   const app = await createApp({
     routes: [
       ...apiKeyRoutes(),
-      ...projectRoutes({ sealer, node_id: NODE_ID, storage: drivers.storage }),
-      ...branchRoutes(),
-      ...endpointRoutes(),
+      ...projectRoutes({ sealer, node_id: NODE_ID, storage: drivers.storage, settings }),
+      ...branchRoutes({ sealer, node_id: NODE_ID, settings }),
+      ...endpointRoutes({ settings }),
       ...roleRoutes({ sealer }),
       ...databaseRoutes(),
       ...operationRoutes(),
     ],
     db,
-    authenticator: new Authenticator(new KeyVerifier(pool, log.metrics), recorder, async () => undefined, log),
+    authenticator: new Authenticator({
+      verifier,
+      recorder,
+      grant_recorder: recorder,
+      sessions: async () => undefined,
+      failures: new FailureLimit(systemClock),
+      log,
+    }),
     public_url: "http://127.0.0.1",
     trust_proxy: 0,
+    revocations,
     recordAudit: insertAuditEvent,
     afterChange: () => {},
     clock: systemClock,
@@ -113,9 +131,20 @@ export async function openPlane() {
       return (await insertPersonalKeyForSetup(db, user_id, "tests")).key;
     },
 
+    /** Lets the time pass in which deleted projects can be recovered. */
+    async endRecovery(): Promise<void> {
+      const deleted_at = new Date(systemClock.now_ms() - 8 * 24 * 3600 * 1000).toISOString();
+      await db.updateTable("projects").set({ deleted_at }).where("deleted_at", "is not", null).execute();
+    },
+
     /** The reconcilers of a process that has just started. */
     reconcilers(overrides: Partial<ReconcilerDeps> = {}): Job[] {
-      return createReconcilers({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
+      return this.machinery(overrides).jobs;
+    },
+
+    /** The same, with the gateway's way to a compute. */
+    machinery(overrides: Partial<ReconcilerDeps> = {}): Machinery {
+      return createMachinery({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
     },
 
     /** Stops every compute and opens the driver anew, as a restart of the machine does. */
@@ -186,4 +215,16 @@ export async function queryAsClient(connection_uri: string, text: string): Promi
   } finally {
     await client.end();
   }
+}
+
+/** A connection string with another role or database in it, as a person would write it down. */
+export function connectAs(
+  connection_uri: string,
+  { role, password, database }: { role?: string; password?: string; database?: string },
+): string {
+  const url = new URL(connection_uri);
+  if (role !== undefined) url.username = encodeURIComponent(role);
+  if (password !== undefined) url.password = encodeURIComponent(password);
+  if (database !== undefined) url.pathname = `/${encodeURIComponent(database)}`;
+  return url.href;
 }

@@ -16,23 +16,30 @@ export class LastUsedRecorder {
   readonly #pool: pg.Pool;
   readonly #clock: Clock;
   readonly #log: Log;
-  #pending = new Map<number, KeyUse>();
+  readonly #write_uses: typeof writeKeyUses;
+  #pending = new Map<number, { -readonly [F in keyof KeyUse]: KeyUse[F] }>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(pool: pg.Pool, clock: Clock, log: Log) {
+  /** `write_uses` for what is used like a key and kept elsewhere. */
+  constructor(pool: pg.Pool, clock: Clock, log: Log, write_uses = writeKeyUses) {
     this.#pool = pool;
     this.#clock = clock;
     this.#log = log;
+    this.#write_uses = write_uses;
   }
 
   /** Keeps the latest use of a key. Constant time, no I/O. */
   record(key_id: number, address: string, user_agent: string): void {
-    this.#pending.set(key_id, {
-      at_ms: this.#clock.now_ms(),
-      address,
-      user_agent: user_agent.slice(0, USER_AGENT_LENGTH),
-    });
+    const known = this.#pending.get(key_id);
+    const agent = user_agent.length > USER_AGENT_LENGTH ? user_agent.slice(0, USER_AGENT_LENGTH) : user_agent;
+    if (known) {
+      known.at_ms = this.#clock.now_ms();
+      known.address = address;
+      known.user_agent = agent;
+    } else {
+      this.#pending.set(key_id, { at_ms: this.#clock.now_ms(), address, user_agent: agent });
+    }
     this.#timer ??= setTimeout(() => void this.flush(), FLUSH_EVERY_MS);
   }
 
@@ -50,7 +57,7 @@ export class LastUsedRecorder {
     this.#pending = new Map();
     const started = this.#clock.monotonic_ms();
     try {
-      await writeKeyUses(this.#pool, batch);
+      await this.#write_uses(this.#pool, batch);
       this.#log.event("key.uses_written", { keys: batch.size, duration_ms: this.#clock.monotonic_ms() - started });
     } catch (error) {
       // Uses that came in meanwhile are newer and stay; the others go back for the next round.

@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import type pg from "pg";
+import { sqlState } from "../db/pool.ts";
 import type { ApiKeyKind } from "../db/schema.ts";
 
 /** A key that was found alive. */
@@ -10,20 +12,25 @@ export interface LiveKey {
   readonly project_id: string | null;
 }
 
+/** A database that is silent must not hold a request for longer. */
+const ANSWER_WITHIN_MS = 2_000;
+
+const FIND_LIVE_KEYS = `select asked.number::int4, k.id, k.kind, k.user_id, k.org_id, k.project_id
+  from unnest($1::bytea[]) with ordinality as asked (digest, number)
+  join api_keys k on k.token_digest = asked.digest
+  where k.revoked_at is null
+    and (k.project_id is null or exists (
+      select from projects p where p.id = k.project_id and p.org_id = k.org_id and p.deleted_at is null))`;
+
 /**
- * The key of a digest, if it may be used now: not revoked, and, for a project key, its project still there
- * and still in the organization that gave the key. A prepared statement: this is the hot path.
+ * The keys of some digests, in their order, each if it may be used now: not revoked, and, for a project key,
+ * its project still there and still in the organization that gave the key.
  */
-export async function findLiveKey(pool: pg.Pool, digest: Buffer): Promise<LiveKey | undefined> {
-  const { rows } = await pool.query<LiveKey>({
-    name: "find-live-key",
-    text: `select k.id, k.kind, k.user_id, k.org_id, k.project_id from api_keys k
-      where k.token_digest = $1 and k.revoked_at is null
-        and (k.project_id is null or exists (
-          select from projects p where p.id = k.project_id and p.org_id = k.org_id and p.deleted_at is null))`,
-    values: [digest],
-  });
-  return rows[0];
+export async function findLiveKeys(pool: pg.Pool, digests: readonly Buffer[]): Promise<(LiveKey | undefined)[]> {
+  const { rows } = await prepared<LiveKey & { number: number }>(pool, FIND_LIVE_KEYS, [digests]);
+  const found = new Array<LiveKey | undefined>(digests.length).fill(undefined);
+  for (const { number, ...key } of rows) found[number - 1] = key;
+  return found;
 }
 
 export interface KeyUse {
@@ -32,24 +39,54 @@ export interface KeyUse {
   readonly user_agent: string;
 }
 
+const WRITE_KEY_USES = `with used as (
+    select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[]) as u (id, at, address, user_agent)
+  ), locked as (
+    select id from api_keys where id = any($1::bigint[]) order by id for no key update
+  )
+  update api_keys k
+  set last_used_at = u.at, last_used_from_addr = u.address, last_used_user_agent = u.user_agent
+  from used u join locked using (id)
+  where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)`;
+
 /**
- * Writes the latest use of many keys in one statement. The `where`: an older node's batch
- * that arrives late must not turn the clock back.
+ * Writes the latest use of many keys in one statement. Rows are locked in the order of their ids, or two
+ * nodes that write the same keys would wait for one another. The last `where`: an older node's batch that
+ * arrives late must not turn the clock back.
  */
 export async function writeKeyUses(pool: pg.Pool, uses: ReadonlyMap<number, KeyUse>): Promise<void> {
-  const ids = [...uses.keys()];
   const values = [...uses.values()];
-  await pool.query({
-    name: "write-key-uses",
-    text: `update api_keys k
-      set last_used_at = u.at, last_used_from_addr = u.address, last_used_user_agent = u.user_agent
-      from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[]) as u (id, at, address, user_agent)
-      where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)`,
-    values: [
-      ids,
-      values.map((use) => new Date(use.at_ms).toISOString()),
-      values.map((use) => use.address),
-      values.map((use) => use.user_agent),
-    ],
-  });
+  await prepared(pool, WRITE_KEY_USES, [
+    [...uses.keys()],
+    values.map((use) => new Date(use.at_ms).toISOString()),
+    values.map((use) => use.address),
+    values.map((use) => use.user_agent),
+  ]);
+}
+
+/** Pools behind which prepared statements were found not to work. */
+const unprepared = new WeakSet<pg.Pool>();
+const names = new Map<string, string>();
+
+/**
+ * Runs a statement prepared under a name of its own. A pooler in transaction mode may hand each transaction
+ * another session, in which the name is not known or known already; such a pool is told by that, and served
+ * without names from then on. The name is made of the text: two releases on one pooler must never share it.
+ */
+async function prepared<Row extends pg.QueryResultRow>(pool: pg.Pool, text: string, values: unknown[]) {
+  const query = { text, values, query_timeout: ANSWER_WITHIN_MS };
+  if (unprepared.has(pool)) return await pool.query<Row>(query);
+  let name = names.get(text);
+  if (name === undefined) {
+    name = `latchkey_${createHash("sha256").update(text).digest("hex").slice(0, 16)}`;
+    names.set(text, name);
+  }
+  try {
+    return await pool.query<Row>({ ...query, name });
+  } catch (error) {
+    const state = sqlState(error);
+    if (state !== "26000" && state !== "42P05" && state !== "08P01") throw error;
+    unprepared.add(pool);
+    return await pool.query<Row>(query);
+  }
 }

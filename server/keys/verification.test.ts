@@ -3,10 +3,11 @@ import { after, before, describe, test } from "node:test";
 import { insertTestUser, openTestDatabase, type TestDatabase } from "../../test/harness/database.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { LastUsedRecorder } from "./last-used.ts";
+import { openKeys } from "./open-keys.ts";
 import { newToken } from "./token.ts";
-import { KeyVerifier } from "./verifier.ts";
+import type { KeyVerifier } from "./verifier.ts";
 
-describe("verification against the database", () => {
+describe("verification without a lease", () => {
   let at: TestDatabase;
   let user_id: string;
   let verifier: KeyVerifier;
@@ -15,7 +16,13 @@ describe("verification against the database", () => {
   before(async () => {
     at = await openTestDatabase();
     user_id = await insertTestUser(at.db);
-    verifier = new KeyVerifier(at.pool, at.log.metrics);
+    // Never started: without a lease each request asks the database.
+    ({ verifier } = openKeys({
+      config: { key_cache_bytes: 2 ** 20, listen: "off" },
+      ...at,
+      description: { data_node_id: "test", address: "", pid: process.pid, version: "test" },
+      clock: systemClock,
+    }));
   });
 
   async function insertKey(name: string) {

@@ -1,32 +1,78 @@
-import type pg from "pg";
-import type { Metrics } from "../log.ts";
-import { findLiveKey, type LiveKey } from "./store.ts";
+import { DIGEST_WORDS, digestInto } from "./digest.ts";
+import type { KeyMemory } from "./key-memory.ts";
+import type { LookUps } from "./look-ups.ts";
+import type { LiveKey } from "./store.ts";
 import { parseToken, tokenDigest } from "./token.ts";
+
+/** A login through the browser, by one of its access tokens. */
+export interface LiveGrant {
+  readonly grant_id: number;
+  readonly user_id: string;
+}
 
 export type Verification =
   | { readonly key: LiveKey }
+  | { readonly grant: LiveGrant }
   /** The true reason, for the log alone: the answer is the same 401 whatever it is. */
-  | { readonly refused: "malformed" | "checksum" | "kind" | "unknown_or_revoked" };
+  | { readonly refused: "malformed" | "checksum" | "kind" | "unknown_or_revoked" }
+  /** It would take a query, and the caller said that there may be none. */
+  | { readonly refused: "not_looked_up" };
+
+export interface VerifierDeps {
+  readonly memory: KeyMemory;
+  readonly look_ups: LookUps;
+  /** Whether memory may be believed at this moment. */
+  readonly isLeaseHeld: () => boolean;
+  /** The login of an OAuth access token's digest, asked of the database at every call. */
+  readonly findGrant: (digest: Buffer) => Promise<LiveGrant | undefined>;
+}
+
+const UNKNOWN: Verification = { refused: "unknown_or_revoked" };
+const MALFORMED: Verification = { refused: "malformed" };
+const CHECKSUM: Verification = { refused: "checksum" };
+const KIND: Verification = { refused: "kind" };
+const NOT_LOOKED_UP: Verification = { refused: "not_looked_up" };
 
 /**
- * Verifies API keys against the database at every call, so a revoked key is refused by the first request
- * that begins after the revocation has committed. What cannot be a key costs no query.
+ * Verifies API keys. Under the node's lease from memory, at once; without it, or where memory does not know,
+ * by a query that begins after the call. What cannot be a key costs neither. When the database cannot be
+ * asked it rejects: it never guesses.
  */
 export class KeyVerifier {
-  readonly #pool: pg.Pool;
-  readonly #metrics: Metrics;
+  readonly #deps: VerifierDeps;
+  /** Where the digest at hand is put; a digest that must outlive the call is copied. */
+  readonly #words = new Uint32Array(DIGEST_WORDS);
 
-  constructor(pool: pg.Pool, metrics: Metrics) {
-    this.#pool = pool;
-    this.#metrics = metrics;
+  constructor(deps: VerifierDeps) {
+    this.#deps = deps;
   }
 
-  async verify(token: string): Promise<Verification> {
+  /** `may_look_up` is asked only where a query would be needed although the lease is held. */
+  verify(token: string, may_look_up: () => boolean = always): Verification | Promise<Verification> {
     const parsed = parseToken(token);
-    if ("malformed" in parsed) return { refused: parsed.malformed === "checksum" ? "checksum" : "malformed" };
-    if (parsed.kind === "at" || parsed.kind === "rt") return { refused: "kind" };
-    this.#metrics.key_lookups.inc();
-    const key = await findLiveKey(this.#pool, tokenDigest(token));
-    return key ? { key } : { refused: "unknown_or_revoked" };
+    if ("malformed" in parsed) return parsed.malformed === "checksum" ? CHECKSUM : MALFORMED;
+    if (parsed.kind === "rt") return KIND;
+    if (parsed.kind === "at") return may_look_up() ? this.#verifyAccessToken(token) : NOT_LOOKED_UP;
+    const words = this.#words;
+    digestInto(words, token);
+    const { memory, look_ups, isLeaseHeld } = this.#deps;
+    if (isLeaseHeld()) {
+      const key = memory.find(words);
+      if (key !== undefined) return { key };
+      if (memory.isRefused(words)) return UNKNOWN;
+      // Without a lease every good key needs its query, so nobody can be spared one.
+      if (!may_look_up()) return NOT_LOOKED_UP;
+    }
+    return look_ups.find(words).then((key) => (key ? { key } : UNKNOWN));
   }
+
+  /** Never from memory: it would have to forget at the token's hour, and a login that has ended is refused at once. */
+  async #verifyAccessToken(token: string): Promise<Verification> {
+    const grant = await this.#deps.findGrant(tokenDigest(token));
+    return grant ? { grant } : UNKNOWN;
+  }
+}
+
+function always(): true {
+  return true;
 }

@@ -50,8 +50,8 @@ export async function insertOperations(access: ProjectAccess, operations: readon
 }
 
 /**
- * For a change that work in progress would get in the way of: throws 423 while the project has open
- * operations, and holds the project's row, so that no two such changes start at the same time.
+ * For a change of the whole project: throws 423 while it has open operations, and holds the project's row, so
+ * that no other change begins meanwhile.
  */
 export async function refuseWhileOperating(access: ProjectAccess): Promise<void> {
   const { tx, project_id } = access;
@@ -63,14 +63,77 @@ export async function refuseWhileOperating(access: ProjectAccess): Promise<void>
     .forUpdate()
     .executeTakeFirst();
   if (!project) throw new ApiError("not_found", "project not found");
-  const open = await tx
+  await refuseWhileOpen(access, undefined);
+}
+
+/**
+ * For a change of one branch, its compute, roles or databases: throws 404 where there is none and 423 while
+ * operations on it are open, and holds its row. Other branches of the project go on meanwhile.
+ */
+export async function holdBranch(access: ProjectAccess, branch_id: string): Promise<void> {
+  await shareProject(access);
+  await findBranch(access, branch_id).forUpdate().executeTakeFirstOrThrow(noBranch);
+  await refuseWhileOpen(access, branch_id);
+}
+
+/**
+ * For making something from a branch: it must be whole, and must not be deleted or restored before the change
+ * is committed. Several may do so at once.
+ */
+export async function shareBranch(access: ProjectAccess, branch_id: string): Promise<void> {
+  await shareProject(access);
+  const branch = await findBranch(access, branch_id).forShare().executeTakeFirstOrThrow(noBranch);
+  if (branch.current_state !== "ready") throw new ApiError("locked");
+}
+
+const noBranch = () => new ApiError("not_found", "branch not found");
+
+function findBranch({ tx, project_id }: ProjectAccess, branch_id: string) {
+  return tx
+    .selectFrom("branches")
+    .select(["id", "current_state"])
+    .where("project_id", "=", project_id)
+    .where("id", "=", branch_id)
+    .where("deleted_at", "is", null);
+}
+
+/** A deletion of the project either comes first, and this throws, or sees what is done after this. */
+async function shareProject({ tx, project_id }: ProjectAccess): Promise<void> {
+  await tx
+    .selectFrom("projects")
+    .select("id")
+    .where("id", "=", project_id)
+    .where("deleted_at", "is", null)
+    .forShare()
+    .executeTakeFirstOrThrow(() => new ApiError("not_found", "project not found"));
+}
+
+async function refuseWhileOpen({ tx, project_id }: ProjectAccess, branch_id: string | undefined): Promise<void> {
+  const query = tx
     .selectFrom("operations")
     .select("id")
     .where("project_id", "=", project_id)
     .where("status", "in", ["scheduling", "running"])
-    .limit(1)
-    .executeTakeFirst();
+    .limit(1);
+  const open = await (branch_id === undefined ? query : query.where("branch_id", "=", branch_id)).executeTakeFirst();
   if (open) throw new ApiError("locked");
+}
+
+/** Records that a branch's roles or databases have changed, and the work of telling its compute. */
+export async function recordContentChange(access: ProjectAccess, branch_id: string): Promise<Operation[]> {
+  await access.tx
+    .updateTable("branches")
+    .set((eb) => ({ content_revision: eb("content_revision", "+", 1) }))
+    .where("id", "=", branch_id)
+    .execute();
+  const endpoint = await access.tx
+    .selectFrom("endpoints")
+    .select("id")
+    .where("branch_id", "=", branch_id)
+    .where("deleted_at", "is", null)
+    .executeTakeFirst();
+  const of = endpoint ? { branch_id, endpoint_id: endpoint.id } : { branch_id };
+  return await insertOperations(access, [{ action: "apply_config", ...of }]);
 }
 
 /** A page, newest first. There is a cursor even on the last full page, as at Neon: the end is the empty page. */

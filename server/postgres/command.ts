@@ -28,6 +28,8 @@ export interface CommandOptions {
   readonly input?: string;
   /** Ends the child; the command then fails. */
   readonly signal?: AbortSignal;
+  /** How many of the last lines of its standard error a failure tells; 5 when absent. */
+  readonly error_lines?: number;
 }
 
 /**
@@ -54,7 +56,13 @@ export function runCommand(program: string, args: readonly string[], options: Co
     child.on("error", (error) => fail(error.message, error));
     child.on("close", (code, signal) => {
       if (code === 0) return resolve(output.stdout);
-      fail(output.stderr.trim().split("\n").slice(-5).join("\n") || `${signal ?? `exit code ${code}`}`);
+      fail(
+        output.stderr
+          .trim()
+          .split("\n")
+          .slice(-(options.error_lines ?? 5))
+          .join("\n") || `${signal ?? `exit code ${code}`}`,
+      );
     });
     // A child that ends before it has read everything is judged by its exit code, not by our broken pipe.
     child.stdin.on("error", () => {});

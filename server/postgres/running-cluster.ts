@@ -45,6 +45,8 @@ export class RunningCluster {
   /** Whether the process has gone. */
   ended = false;
   readonly #log: EventLog;
+  /** Settled by a stop that has seen the process go: whoever waits for the end need not wait for the watch. */
+  readonly #gone = Promise.withResolvers<string>();
   #asked = false;
   #stopping: Promise<void> | undefined;
 
@@ -53,7 +55,7 @@ export class RunningCluster {
     this.port = port;
     this.socketDirectory = socketDirectory;
     this.#log = log;
-    this.end = (ended ?? this.#watch()).then((reason) => {
+    this.end = (ended ?? Promise.race([this.#watch(), this.#gone.promise])).then((reason) => {
       this.ended = true;
       return { asked: this.#asked, reason };
     });
@@ -87,6 +89,7 @@ export class RunningCluster {
     for (const [signal, patience_ms] of mode === "fast" ? ladder : ladder.slice(1)) {
       signalProcess(this.identity, signal);
       if (await this.#goneWithin(patience_ms)) {
+        this.#gone.resolve("gone");
         await removeSocketDirectory(this.socketDirectory);
         this.#log.info("postgres.stopped", { pid: this.pid, signal, took_ms: Math.round(performance.now() - began) });
         return;

@@ -5,9 +5,11 @@ import type { OrganizationAccess } from "../access/handles.ts";
 import { type BranchDeps, createRootBranch } from "../branches/create.ts";
 import type { StorageDriver } from "../compute/driver.ts";
 import { checkDatabaseName } from "../databases/names.ts";
+import { checkSettings } from "../endpoints/settings.ts";
 import { ApiError } from "../errors.ts";
 import { newProjectId } from "../ids.ts";
 import { checkRoleName } from "../roles/names.ts";
+import { checkProjectSettings } from "./settings.ts";
 import { insertProject, toProject } from "./store.ts";
 
 export interface ProjectDeps extends BranchDeps {
@@ -24,6 +26,7 @@ export async function createProject(
   wanted: BodyOf<typeof createProjectContract>["project"],
 ) {
   const pg_version = choosePgVersion(deps.storage.capabilities().pg_versions, wanted.pg_version);
+  checkSettings(deps.settings, wanted.default_endpoint_settings?.pg_settings);
   const names = chooseNames(wanted.branch?.database_name, wanted.branch?.role_name);
   const { principal } = access;
   const id = newProjectId();
@@ -33,6 +36,8 @@ export async function createProject(
     region_id: wanted.region_id ?? DEFAULT_REGION_ID,
     pg_version,
     created_by: principal.kind === "person" ? principal.user_id : null,
+    settings: checkProjectSettings(wanted.settings ?? {}),
+    default_endpoint_settings: wanted.default_endpoint_settings ?? {},
   });
   const made = await createRootBranch(access.forNewProject(row), deps, {
     name: wanted.branch?.name ?? BRANCH_NAME,

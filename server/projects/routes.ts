@@ -1,11 +1,12 @@
 import * as contract from "@latchkey/contract/projects.ts";
 import type { Principal } from "../access/principal.ts";
+import { listAllBranches } from "../branches/store.ts";
 import { ApiError } from "../errors.ts";
-import { refuseWhileOperating } from "../operations/store.ts";
 import { type AuditSubject, type Route, route } from "../route.ts";
 import { composeConnectionUri } from "./connection.ts";
 import { createProject, type ProjectDeps } from "./create.ts";
-import { listProjects, markProjectDeleted, toProject, updateProjectName } from "./store.ts";
+import { changeProject, deleteProject, transferProjects } from "./life.ts";
+import { listProjects, listRecoverableProjects, markProjectRecovered, toProject } from "./store.ts";
 
 const PAGE = 10;
 
@@ -18,11 +19,9 @@ export function projectRoutes(deps: ProjectDeps): Route[] {
         locate: ({ principal, query }) => locateOrganization(principal, query.org_id),
       },
       run: async (access, { query }) => {
-        const none = { applications: {}, integrations: {} };
-        // A deleted project is gone for good here, so there is never one to recover.
-        if (query.recoverable === true) return { projects: [], ...none };
         const { search, cursor, limit = PAGE } = query;
-        return { ...(await listProjects(access, { search, cursor, limit })), ...none };
+        const list = query.recoverable === true ? listRecoverableProjects : listProjects;
+        return { ...(await list(access, { search, cursor, limit })), applications: {}, integrations: {} };
       },
     }),
     route(contract.listSharedProjects, {
@@ -44,21 +43,43 @@ export function projectRoutes(deps: ProjectDeps): Route[] {
     }),
     route(contract.updateProject, {
       requires: { on: "project", action: "project.update" },
-      // A name is the control plane's alone, so work in progress is no reason to refuse it.
       run: async (access, { body }) => {
-        const { name } = body.project;
-        const row = name === undefined ? access.project : await updateProjectName(access, name);
-        return { project: toProject(row), operations: [] };
+        return { project: toProject(await changeProject(access, deps.settings, body.project)), operations: [] };
       },
       audit: aboutProject,
     }),
     route(contract.deleteProject, {
       requires: { on: "project", action: "project.delete" },
+      run: async (access) => ({ project: toProject(await deleteProject(access)) }),
+      audit: aboutProject,
+    }),
+    route(contract.recoverProject, {
+      requires: { on: "deleted_project", action: "project.recover" },
       run: async (access) => {
-        await refuseWhileOperating(access);
-        return { project: toProject(await markProjectDeleted(access)) };
+        const project = toProject(await markProjectRecovered(access));
+        return { project, branches: await listAllBranches(access) };
       },
       audit: aboutProject,
+    }),
+    route(contract.transferProjectsFromOrgToOrg, {
+      requires: {
+        on: "organization",
+        action: "project.transfer_out",
+        locate: ({ params }) => params.source_org_id,
+      },
+      run: async (access, { body }) => {
+        await transferProjects(access, body);
+        return {};
+      },
+      audit: ({ params, body }) => ({
+        subject: `organization:${body.destination_org_id} projects:${body.project_ids.join(",")}`,
+        org_id: params.source_org_id,
+      }),
+    }),
+    route(contract.getAvailablePreloadLibraries, {
+      requires: { on: "project", action: "project.read" },
+      // None can be loaded: a library runs as the account that all projects share.
+      run: async () => ({ libraries: [] }),
     }),
     route(contract.getConnectionURI, {
       requires: { on: "project", action: "connection.read" },

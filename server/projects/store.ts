@@ -1,6 +1,7 @@
-import type { Project, ProjectListItem } from "@latchkey/contract/projects.ts";
+import type { DefaultEndpointSettings } from "@latchkey/contract/endpoints.ts";
+import type { Project, ProjectListItem, ProjectSettings } from "@latchkey/contract/projects.ts";
 import { sql } from "kysely";
-import type { OrganizationAccess, ProjectAccess } from "../access/handles.ts";
+import type { CallerAccess, OrganizationAccess, ProjectAccess } from "../access/handles.ts";
 import type { ProjectRow } from "../access/store.ts";
 import { encodeCursor, parseCursor } from "../cursor.ts";
 import { COMPUTE_HOST } from "../endpoints/ports.ts";
@@ -8,7 +9,10 @@ import { ApiError } from "../errors.ts";
 
 /** The resource projects: what an organization owns, and what branches, computes and the rest hang on. */
 
-const COLUMNS = ["id", "org_id", "name", "region_id", "pg_version", "created_by", "created_at", "updated_at"] as const;
+const COLUMNS = [
+  ...(["id", "org_id", "name", "region_id", "pg_version", "settings", "default_endpoint_settings"] as const),
+  ...(["created_by", "created_at", "updated_at"] as const),
+] as const;
 
 /** What Neon sends for an instant that has not been. */
 const NEVER = "0001-01-01T00:00:00Z";
@@ -33,6 +37,8 @@ function commonFields(row: ProjectRow) {
     updated_at: row.updated_at,
     owner_id: row.org_id,
     org_id: row.org_id,
+    settings: row.settings,
+    default_endpoint_settings: row.default_endpoint_settings,
   };
 }
 
@@ -52,21 +58,36 @@ export function toProject(row: ProjectRow): Project {
 
 const toListItem = (row: ProjectRow): ProjectListItem => ({ ...commonFields(row), active_time: 0 });
 
+/** How long a deleted project can be recovered, as at Neon. */
+const RECOVERABLE = sql`interval '7 days'`;
+
 export interface NewProject {
   readonly id: string;
   readonly name: string;
   readonly region_id: string;
   readonly pg_version: number;
   readonly created_by: string | null;
+  readonly settings: ProjectSettings;
+  readonly default_endpoint_settings: DefaultEndpointSettings;
 }
 
 export async function insertProject(access: OrganizationAccess, project: NewProject): Promise<ProjectRow> {
+  const { settings, default_endpoint_settings, ...plain } = project;
   return await access.tx
     .insertInto("projects")
-    .values({ ...project, org_id: access.org_id, deleted_at: null })
+    .values({
+      ...plain,
+      settings: JSON.stringify(settings),
+      default_endpoint_settings: JSON.stringify(default_endpoint_settings),
+      org_id: access.org_id,
+      deleted_at: null,
+    })
     .returning(COLUMNS)
     .executeTakeFirstOrThrow();
 }
+
+const hasText = (text: string) =>
+  sql<boolean>`(strpos(lower(name), lower(${text})) > 0 or strpos(id, lower(${text})) > 0)`;
 
 export interface ProjectPage {
   readonly search: string | undefined;
@@ -91,7 +112,7 @@ export async function listProjects(access: OrganizationAccess, page: ProjectPage
     .orderBy("id", "desc")
     .limit(limit);
   if (search !== undefined) {
-    query = query.where(sql<boolean>`(strpos(lower(name), lower(${search})) > 0 or strpos(id, lower(${search})) > 0)`);
+    query = query.where(hasText(search));
   }
   if (cursor !== undefined) {
     const [position, id] = parseCursor(cursor, 2);
@@ -105,10 +126,56 @@ export async function listProjects(access: OrganizationAccess, page: ProjectPage
   };
 }
 
-export async function updateProjectName(access: ProjectAccess, name: string): Promise<ProjectRow> {
+/** A page of an organization's deleted projects that can still be recovered, the last deleted first. */
+export async function listRecoverableProjects(access: OrganizationAccess, page: ProjectPage) {
+  const { search, limit, cursor } = page;
+  let query = access.tx
+    .selectFrom("projects")
+    .select(COLUMNS)
+    .select(sql<string>`deleted_at`.as("deleted_at"))
+    .select(sql<string>`deleted_at + ${RECOVERABLE}`.as("recoverable_until"))
+    .select(sql<string>`to_char(deleted_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`.as("position"))
+    .where("org_id", "=", access.org_id)
+    .where("deleted_at", "is not", null)
+    .where("removed_at", "is", null)
+    .orderBy("deleted_at", "desc")
+    .orderBy("id", "desc")
+    .limit(limit);
+  if (search !== undefined) query = query.where(hasText(search));
+  if (cursor !== undefined) {
+    const [position, id] = parseCursor(cursor, 2);
+    query = query.where(sql<boolean>`(deleted_at, id) < (${position}::timestamptz, ${id})`);
+  }
+  const rows = await query.execute();
+  const last = rows.at(-1);
+  return {
+    projects: rows.map(({ deleted_at, recoverable_until, ...row }) => ({
+      ...toListItem(row),
+      deleted_at,
+      recoverable_until,
+    })),
+    ...(last ? { pagination: { cursor: encodeCursor([last.position, last.id]) } } : {}),
+  };
+}
+
+export interface ProjectChange {
+  readonly name?: string | undefined;
+  readonly settings?: ProjectSettings | undefined;
+  readonly default_endpoint_settings?: DefaultEndpointSettings | undefined;
+}
+
+export async function updateProject(access: ProjectAccess, change: ProjectChange): Promise<ProjectRow> {
+  const { name, settings, default_endpoint_settings } = change;
   const row = await access.tx
     .updateTable("projects")
-    .set({ name, updated_at: sql<string>`now()` })
+    .set({
+      ...(name === undefined ? {} : { name }),
+      ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
+      ...(default_endpoint_settings === undefined
+        ? {}
+        : { default_endpoint_settings: JSON.stringify(default_endpoint_settings) }),
+      updated_at: sql<string>`now()`,
+    })
     .where("id", "=", access.project_id)
     .where("deleted_at", "is", null)
     .returning(COLUMNS)
@@ -117,7 +184,7 @@ export async function updateProjectName(access: ProjectAccess, name: string): Pr
   return row;
 }
 
-/** From here on the project and its keys are not there for anybody; a job removes what they stood for. */
+/** From here on nobody finds the project. It can be recovered for a while; its keys end for good. */
 export async function markProjectDeleted(access: ProjectAccess): Promise<ProjectRow> {
   const row = await access.tx
     .updateTable("projects")
@@ -127,5 +194,64 @@ export async function markProjectDeleted(access: ProjectAccess): Promise<Project
     .returning(COLUMNS)
     .executeTakeFirst();
   if (!row) throw new ApiError("not_found", "project not found");
+  await revokeProjectKeys(access, access.project_id);
   return row;
+}
+
+/** Undoes a deletion while there is something left to undo. */
+export async function markProjectRecovered(access: ProjectAccess): Promise<ProjectRow> {
+  const row = await access.tx
+    .updateTable("projects")
+    .set({ deleted_at: null, updated_at: sql<string>`now()` })
+    .where("id", "=", access.project_id)
+    .where("deleted_at", "is not", null)
+    .where("removed_at", "is", null)
+    .returning(COLUMNS)
+    .executeTakeFirst();
+  if (!row) throw new ApiError("not_found", "project not found");
+  return row;
+}
+
+/** Whether the project has a branch that must not be deleted. */
+export async function hasProtectedBranch(access: ProjectAccess): Promise<boolean> {
+  const found = await access.tx
+    .selectFrom("branches")
+    .select("id")
+    .where("project_id", "=", access.project_id)
+    .where("deleted_at", "is", null)
+    .where("protected", "=", true)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
+/**
+ * Gives projects to another organization, all or none: 404 where one is not the source's. Project keys belong
+ * to the organization that made them, and do not go along.
+ */
+export async function moveProjects(
+  source: OrganizationAccess,
+  destination: OrganizationAccess,
+  project_ids: readonly string[],
+): Promise<void> {
+  const moved = await source.tx
+    .updateTable("projects")
+    .set({ org_id: destination.org_id, updated_at: sql<string>`now()` })
+    .where("org_id", "=", source.org_id)
+    .where("id", "in", [...project_ids])
+    .where("deleted_at", "is", null)
+    .returning("id")
+    .execute();
+  if (moved.length !== project_ids.length) throw new ApiError("not_found", "a project was not found in the organization");
+  for (const { id } of moved) await revokeProjectKeys(source, id);
+}
+
+async function revokeProjectKeys(access: CallerAccess, project_id: string): Promise<void> {
+  await access.tx
+    .updateTable("api_keys")
+    .set({ revoked_at: sql<string>`now()` })
+    .where("project_id", "=", project_id)
+    .where("revoked_at", "is", null)
+    .execute();
+  access.narrowed.push({ kind: "project", subject: project_id });
 }

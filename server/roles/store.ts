@@ -1,15 +1,16 @@
 import type { Role } from "@latchkey/contract/roles.ts";
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
 import type { RoleTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
 import type { Sealer } from "../keys/seal.ts";
 import type { Secret } from "../keys/secret.ts";
+import { scramVerifier } from "../postgres/scram.ts";
 import { openRolePassword, sealRolePassword } from "./password.ts";
 
 /** The resource roles: the Postgres roles of a branch that the API made, and their passwords. */
 
-const COLUMNS = ["branch_id", "name", "created_at", "updated_at"] as const;
+const COLUMNS = ["branch_id", "name", "password", "created_at", "updated_at"] as const;
 type Row = Pick<Selectable<RoleTable>, (typeof COLUMNS)[number]>;
 
 function toRole(row: Row): Role {
@@ -17,7 +18,7 @@ function toRole(row: Row): Role {
     branch_id: row.branch_id,
     name: row.name,
     protected: false,
-    authentication_method: "password",
+    authentication_method: row.password === null ? "no_login" : "password",
     created_at: row.created_at,
     updated_at: row.updated_at,
   };
@@ -26,28 +27,110 @@ function toRole(row: Row): Role {
 export interface NewRole {
   readonly branch_id: string;
   readonly name: string;
-  readonly password: Secret;
+  /** Absent: the role cannot log in. */
+  readonly password?: Secret;
 }
 
-/** Inserts a role and answers it with its password, as the answer that creates it does. */
+/** Inserts a role and answers it with its password, as the answer that creates it does; 409 when the name is taken. */
 export async function insertRole(access: ProjectAccess, sealer: Sealer, role: NewRole): Promise<Role> {
   const { branch_id, name, password } = role;
+  const credentials = await credentialsOf(sealer, role);
   const row = await access.tx
     .insertInto("roles")
-    .values({ branch_id, name, password: sealRolePassword(sealer, password, branch_id, name) })
+    .values({ branch_id, name, ...credentials })
+    .onConflict((conflict) =>
+      // A deletion that failed has left the row: this wish is the newer one.
+      conflict
+        .columns(["branch_id", "name"])
+        .doUpdateSet({ ...credentials, deleted_at: null, created_at: sql<string>`now()`, updated_at: sql<string>`now()` })
+        .where("roles.deleted_at", "is not", null),
+    )
     .returning(COLUMNS)
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  if (!row) throw new ApiError("conflict", "the branch has a role of this name; choose another one");
+  return { ...toRole(row), ...(password === undefined ? {} : { password: password.reveal() }) };
+}
+
+/** Gives a role a new password. */
+export async function updateRolePassword(
+  access: ProjectAccess,
+  sealer: Sealer,
+  role: NewRole & { readonly password: Secret },
+): Promise<Role> {
+  const { branch_id, name, password } = role;
+  const row = await access.tx
+    .updateTable("roles")
+    .set({ ...(await credentialsOf(sealer, role)), updated_at: sql<string>`now()` })
+    .where("branch_id", "=", branch_id)
+    .where("name", "=", name)
+    .where("deleted_at", "is", null)
+    .returning(COLUMNS)
+    .executeTakeFirst();
+  if (!row) throw new ApiError("not_found", "role not found");
   return { ...toRole(row), password: password.reveal() };
+}
+
+async function credentialsOf(sealer: Sealer, { branch_id, name, password }: NewRole) {
+  if (password === undefined) return { password: null, verifier: null };
+  const verifier = await scramVerifier(password.reveal());
+  return { password: sealRolePassword(sealer, password, branch_id, name), verifier };
+}
+
+/** From here on nobody finds the role; the row goes when the compute has dropped it. */
+export async function markRoleDeleted(access: ProjectAccess, branch_id: string, name: string): Promise<void> {
+  await access.tx
+    .updateTable("roles")
+    .set({ deleted_at: sql<string>`now()` })
+    .where("branch_id", "=", branch_id)
+    .where("name", "=", name)
+    .execute();
+}
+
+/** The databases that a role owns, by name. */
+export async function listDatabasesOwnedBy(access: ProjectAccess, branch_id: string, name: string): Promise<string[]> {
+  const rows = await access.tx
+    .selectFrom("databases")
+    .select("name")
+    .where("branch_id", "=", branch_id)
+    .where("owner_name", "=", name)
+    .where("deleted_at", "is", null)
+    .orderBy("name")
+    .execute();
+  return rows.map((row) => row.name);
+}
+
+/** Copies the roles of a branch, passwords included, to one that has none, and answers them with their passwords. */
+export async function copyRoles(access: ProjectAccess, sealer: Sealer, from_id: string, to_id: string): Promise<Role[]> {
+  const rows = await access.tx
+    .selectFrom("roles")
+    .selectAll()
+    .where("branch_id", "=", from_id)
+    .where("deleted_at", "is", null)
+    .orderBy("name")
+    .execute();
+  const copies: Role[] = [];
+  for (const { name, password, verifier, created_at } of rows) {
+    const secret = password === null ? undefined : openRolePassword(sealer, password, from_id, name);
+    const sealed = secret === undefined ? null : sealRolePassword(sealer, secret, to_id, name);
+    const row = await access.tx
+      .insertInto("roles")
+      .values({ branch_id: to_id, name, password: sealed, verifier, created_at })
+      .returning(COLUMNS)
+      .executeTakeFirstOrThrow();
+    copies.push({ ...toRole(row), ...(secret === undefined ? {} : { password: secret.reveal() }) });
+  }
+  return copies;
 }
 
 /** The roles of a branch by name; throws when the project has no such branch. */
 export async function listRoles(access: ProjectAccess, branch_id: string): Promise<Role[]> {
   const rows = await access.tx
     .selectFrom("branches as b")
-    .leftJoin("roles as r", "r.branch_id", "b.id")
-    .select(["r.branch_id", "r.name", "r.created_at", "r.updated_at"])
+    .leftJoin("roles as r", (join) => join.onRef("r.branch_id", "=", "b.id").on("r.deleted_at", "is", null))
+    .select(["r.branch_id", "r.name", "r.password", "r.created_at", "r.updated_at"])
     .where("b.project_id", "=", access.project_id)
     .where("b.id", "=", branch_id)
+    .where("b.deleted_at", "is", null)
     .orderBy("r.name")
     .execute();
   if (rows.length === 0) throw new ApiError("not_found", "branch not found");
@@ -58,14 +141,16 @@ export async function getRole(access: ProjectAccess, branch_id: string, name: st
   return toRole(await getRow(access, branch_id, name));
 }
 
+/** Throws 404 for a role without a password. */
 export async function getRolePassword(
   access: ProjectAccess,
   sealer: Sealer,
   branch_id: string,
   name: string,
 ): Promise<Secret> {
-  const row = await getRow(access, branch_id, name);
-  return openRolePassword(sealer, row.password, branch_id, name);
+  const { password } = await getRow(access, branch_id, name);
+  if (password === null) throw new ApiError("not_found", "the role cannot log in and has no password");
+  return openRolePassword(sealer, password, branch_id, name);
 }
 
 async function getRow(access: ProjectAccess, branch_id: string, name: string): Promise<Selectable<RoleTable>> {
@@ -74,8 +159,10 @@ async function getRow(access: ProjectAccess, branch_id: string, name: string): P
     .innerJoin("branches as b", "b.id", "r.branch_id")
     .selectAll("r")
     .where("b.project_id", "=", access.project_id)
+    .where("b.deleted_at", "is", null)
     .where("r.branch_id", "=", branch_id)
     .where("r.name", "=", name)
+    .where("r.deleted_at", "is", null)
     .executeTakeFirst();
   if (!row) throw new ApiError("not_found", "role not found");
   return row;

@@ -84,3 +84,26 @@ export async function deleteSession(access: PersonAccess, session_id: string): P
 export async function deleteAllSessions({ tx, user_id }: { tx: Tx; user_id: string }): Promise<void> {
   await tx.deleteFrom("sessions").where("user_id", "=", user_id).execute();
 }
+
+/** Ends the person's sessions but the one that asks; returns how many. */
+export async function deleteOtherSessions({ tx, user_id, principal }: PersonAccess): Promise<number> {
+  let others = tx.deleteFrom("sessions").where("user_id", "=", user_id);
+  if (principal.session_id !== undefined) others = others.where("id", "!=", principal.session_id);
+  return Number((await others.executeTakeFirst()).numDeletedRows);
+}
+
+/**
+ * Whether the session that asks is still there, and keeps it there until the transaction ends: whoever ends it
+ * meanwhile waits, and then sees what was done with it.
+ */
+export async function holdSession({ tx, user_id, principal }: PersonAccess): Promise<boolean> {
+  if (principal.session_id === undefined) return false;
+  const found = await tx
+    .selectFrom("sessions")
+    .select("id")
+    .where("id", "=", principal.session_id)
+    .where("user_id", "=", user_id)
+    .forShare()
+    .executeTakeFirst();
+  return found !== undefined;
+}

@@ -1,10 +1,13 @@
 import * as contract from "@latchkey/contract/users.ts";
 import type { Principal } from "../access/principal.ts";
+import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { unreachable } from "../errors.ts";
 import { getOrganizationOfKey, listOrganizationsOfPerson } from "../organizations/store.ts";
 import { AnswerWithCookies, type Route, route } from "../route.ts";
+import { FailedSignIns } from "../sessions/failed-sign-ins.ts";
 import type { Identity } from "../sessions/identity.ts";
+import { changePassword } from "./change-password.ts";
 import { signUp } from "./sign-up.ts";
 import { getCurrentUser, hasPeople } from "./store.ts";
 
@@ -13,6 +16,7 @@ export interface UserDeps {
   readonly sign_up: Config["sign_up"];
   /** Version of Latchkey. */
   readonly version: string;
+  readonly clock: Clock;
 }
 
 const LOCAL_REGION = {
@@ -24,7 +28,8 @@ const LOCAL_REGION = {
   geo_long: "",
 };
 
-export function userRoutes({ identity, sign_up, version }: UserDeps): Route[] {
+export function userRoutes({ identity, sign_up, version, clock }: UserDeps): Route[] {
+  const failed = new FailedSignIns(clock);
   return [
     route(contract.getCurrentUserInfo, {
       requires: { on: "person", action: "user.read" },
@@ -49,6 +54,11 @@ export function userRoutes({ identity, sign_up, version }: UserDeps): Route[] {
     route(contract.getInstance, {
       requires: { on: "caller", action: "instance.read" },
       run: async ({ tx }) => ({ version, needs_setup: !(await hasPeople(tx)), sign_up }),
+    }),
+    route(contract.changePassword, {
+      requires: { on: "person", action: "user.update_password" },
+      run: async (access, { body }) => await changePassword(access, body, failed),
+      audit: () => ({ subject: "user:current" }),
     }),
     route(contract.signUp, {
       requires: { on: "caller", action: "user.create" },

@@ -6,6 +6,7 @@ import { insertAuditEvent } from "../audit/store.ts";
 import type { Tx } from "../db/pool.ts";
 import { newUuid } from "../ids.ts";
 import { Secret } from "../keys/secret.ts";
+import { endGrantsOfPerson } from "../oauth/store.ts";
 import { findOrganizationByName, getPersonalOrganization, insertOrganization } from "../organizations/store.ts";
 import { hashPassword } from "../sessions/password.ts";
 import { deleteAllSessions } from "../sessions/store.ts";
@@ -44,6 +45,7 @@ export async function setUpPerson(tx: Tx, wish: PersonWish, now_ms: number): Pro
     await putPasswordHash({ tx, user_id }, hash);
     // A password is replaced because it was lost or told: whoever signed in with the old one is out.
     await deleteAllSessions({ tx, user_id });
+    await endGrantsOfPerson({ tx, user_id }, undefined);
   }
   const { org_id, made } = await ensureOrganization(tx, user_id, wish.organization);
 

@@ -136,6 +136,14 @@ export class LocalCompute implements ComputeDriver {
     return this.#shutdown;
   }
 
+  /** For the storage side: the superuser's way to the compute that this instance runs on a branch. */
+  adminOf(branch_id: string): AdminAddress | undefined {
+    for (const [endpoint_id, { cluster, spec }] of this.#running) {
+      if (spec.branch_id === branch_id && !cluster.ended) return this.#adminAddress(endpoint_id);
+    }
+    return undefined;
+  }
+
   #inTurn<T>(endpoint_id: string, work: () => Promise<T>): Promise<T> {
     return this.#options.turns.take(`endpoint ${endpoint_id}`, async () => {
       if (this.#shutdown !== undefined) throw new DriverError("shut_down", "the driver is shut down");

@@ -94,7 +94,7 @@ export function clusterConfig(
     port: spec.port,
     settings: {
       ...Object.assign({}, SMALL, ...newer, COMMON, spec.settings),
-      listen_addresses: host,
+      listen_addresses: spec.tcp === false ? "" : host,
       max_connections: spec.max_connections,
       cluster_name: endpoint_id,
       ssl: true,

@@ -15,13 +15,15 @@ const literal = pg.escapeLiteral;
 export async function applyContent(address: AdminAddress, content: ContentSpec): Promise<void> {
   const absent = { roles: content.absent?.roles ?? [], databases: content.absent?.databases ?? [] };
   for (const { name } of content.roles) checkRoleName(name);
-  for (const { name, owner } of content.databases) {
+  for (const { name, owner, former_name } of content.databases) {
     checkDatabaseName(name);
+    if (former_name !== undefined) checkDatabaseName(former_name);
     checkRoleName(owner);
   }
   absent.roles.forEach(checkRoleName);
   absent.databases.forEach(checkDatabaseName);
   await asAdmin(address, MAINTENANCE_DATABASE, async (session) => {
+    await renameDatabases(session, content.databases);
     const roles = await roleStatements(session, content.roles);
     const databases = await databaseStatements(session, content.databases);
     await inTransaction(session, [...roles, ...databases.inTransaction]);
@@ -79,6 +81,28 @@ interface PresentRole {
   verifier: string | null;
   usual: boolean;
   grouped: boolean;
+}
+
+/** PostgreSQL renames a database that nobody is in: nobody gets in meanwhile, and whoever is in has to go. */
+async function renameDatabases(session: pg.Client, wanted: readonly DatabaseSpec[]): Promise<void> {
+  for (const { name, former_name } of wanted) {
+    if (former_name === undefined) continue;
+    const { rows } = await session.query<{ name: string }>(
+      "SELECT datname AS name FROM pg_database WHERE datname = ANY ($1::text[])",
+      [[name, former_name]],
+    );
+    const present = new Set(rows.map((row) => row.name));
+    if (present.has(name) || !present.has(former_name)) continue;
+    const [from, to] = [identifier(former_name), identifier(name)];
+    await session.query(`ALTER DATABASE ${from} ALLOW_CONNECTIONS false`);
+    await session.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", [
+      former_name,
+    ]);
+    await inTransaction(session, [
+      `ALTER DATABASE ${from} RENAME TO ${to}`,
+      `ALTER DATABASE ${to} ALLOW_CONNECTIONS true`,
+    ]);
+  }
 }
 
 interface DatabaseStatements {

@@ -6,6 +6,7 @@ import { type EventLog, silent } from "../../../postgres/events.ts";
 import { discard, makePassage, prepareDataDir, removeLeftovers } from "../../../postgres/files.ts";
 import type { Drivers } from "../../driver.ts";
 import { ensureCertificate } from "./certificate.ts";
+import { findCopyMethod } from "./clone.ts";
 import { LocalCompute } from "./compute.ts";
 import { layoutOf } from "./layout.ts";
 import { LocalStorage } from "./storage.ts";
@@ -52,10 +53,11 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
       await template.close();
       await unlock();
     };
-    return {
-      storage: new LocalStorage({ layout, template, pg_version: binaries.major, turns }),
-      compute: new LocalCompute({ layout, binaries, account, tls, turns, log, release }),
-    };
+    const compute = new LocalCompute({ layout, binaries, account, tls, turns, log, release });
+    const method = await findCopyMethod(layout.work);
+    const adminOf = (branch_id: string) => compute.adminOf(branch_id);
+    const parts = { layout, binaries, account, clock, method, turns, adminOf };
+    return { storage: new LocalStorage({ ...parts, template, pg_version: binaries.major }), compute };
   } catch (error) {
     await unlock();
     throw error;

@@ -41,6 +41,9 @@ export const dataOf = (folder: string) => join(folder, "data");
  */
 export const firstPasswordOf = (folder: string) => join(folder, "first-password");
 
+/** Where a branch says what it was cloned from; readable by us and not by PostgreSQL's account. */
+export const originOf = (folder: string) => join(folder, "origin.json");
+
 /** Joins an id to a folder. Ids become names of files, so "..", "/" and the like must not pass. */
 export function folderOf(parent: string, id: string): string {
   if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(id)) throw new DriverError("id_refused", "an id is 1 to 63 of a-z 0-9 _ -");

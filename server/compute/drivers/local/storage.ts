@@ -3,17 +3,21 @@ import { lstat, readdir, rename, rm } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { findPostmaster, readVersion } from "../../../postgres/data-directory.ts";
 import { exists, syncDirectory } from "../../../postgres/files.ts";
-import { DriverError, type StorageCapabilities, type StorageDriver, type StorageStat } from "../../driver.ts";
-import { dataOf, folderOf, type Layout } from "./layout.ts";
+import {
+  type BranchOrigin,
+  DriverError,
+  type StorageCapabilities,
+  type StorageDriver,
+  type StorageStat,
+} from "../../driver.ts";
+import { type CloneParts, cloneBranch, readOrigin } from "./clone.ts";
+import { dataOf, folderOf } from "./layout.ts";
 import type { Template } from "./template.ts";
-import type { Turns } from "./turns.ts";
 
-export interface LocalStorageOptions {
-  readonly layout: Layout;
+/** The turns are shared with the compute side: a branch is not removed while a compute starts on it. */
+export interface LocalStorageOptions extends CloneParts {
   readonly template: Template;
   readonly pg_version: number;
-  /** Shared with the compute side: a branch is not removed while a compute starts on it. */
-  readonly turns: Turns;
 }
 
 const BLOCK_BYTES = 512;
@@ -30,7 +34,7 @@ export class LocalStorage implements StorageDriver {
     return {
       driver: "local",
       pg_versions: [this.#options.pg_version],
-      branching: "none",
+      branching: this.#options.method === "reflink" ? "shared" : "copied",
       point_in_time: false,
     };
   }
@@ -48,6 +52,17 @@ export class LocalStorage implements StorageDriver {
         throw new DriverError("version_unavailable", `the branch exists with PostgreSQL ${present}`);
       }
       await template.instantiate(folder);
+    });
+  }
+
+  async branch(branch_id: string, from_branch_id: string): Promise<BranchOrigin> {
+    const { layout, turns } = this.#options;
+    const [folder, source] = [folderOf(layout.branches, branch_id), folderOf(layout.branches, from_branch_id)];
+    return await turns.take(`branch ${branch_id}`, async () => {
+      const present = await readOrigin(folder);
+      if (present !== undefined) return present;
+      if (!(await exists(dataOf(source)))) throw new DriverError("branch_missing", "there is no branch to clone");
+      return await cloneBranch(this.#options, { branch_id: from_branch_id, folder: source }, folder);
     });
   }
 

@@ -1,9 +1,10 @@
-import { DriverError } from "../compute/driver.ts";
-import { describeError } from "../log.ts";
-import { BackOff } from "./back-off.ts";
-import type { JobDeps } from "./deps.ts";
-import { forEachOf } from "./for-each.ts";
-import type { Job } from "./runner.ts";
+import { DriverError } from "../../compute/driver.ts";
+import { describeError } from "../../log.ts";
+import { BackOff } from "../back-off.ts";
+import type { JobDeps } from "../deps.ts";
+import { forEachOf } from "../for-each.ts";
+import type { Job } from "../runner.ts";
+import { applyContent } from "./apply-content.ts";
 import { startCompute } from "./start-compute.ts";
 import * as store from "./store.ts";
 
@@ -11,8 +12,8 @@ const EVERY_MS = 2_000;
 const AT_ONCE = 4;
 
 /**
- * Keeps every compute running that should be: adopts those that a former process left behind, starts them
- * again after a restart of the machine or the server, and when one dies.
+ * Keeps every compute running that should be, and no other: adopts those that a former process left behind,
+ * starts them again after a restart of the machine or the server, and when one dies.
  */
 export function computesJob(deps: JobDeps): Job {
   const { db, compute, node_id, log, clock } = deps;
@@ -27,9 +28,10 @@ export function computesJob(deps: JobDeps): Job {
     const started = clock.monotonic_ms();
     try {
       await startCompute(deps, wanted);
+      if (wanted.applied_revision !== wanted.content_revision) await applyContent(deps, endpoint_id, wanted.branch_id);
       ensured.add(endpoint_id);
       if (was_running && wanted.current_state === "active") return;
-      await store.markEndpointStartedForJob(db, endpoint_id);
+      await store.markEndpointStartedForJob(db, wanted);
       log.event("compute.restarted", { endpoint_id, duration_ms: clock.monotonic_ms() - started });
     } catch (error) {
       if (error instanceof DriverError && error.code === "shut_down") return;
@@ -37,6 +39,13 @@ export function computesJob(deps: JobDeps): Job {
       log.event("compute.restart_failed", { endpoint_id, failures, error: describeError(error) });
       await store.markEndpointIdleForJob(db, endpoint_id);
     }
+  }
+
+  async function rest(endpoint_id: string): Promise<void> {
+    const still = (await store.listUnwantedComputesForJob(db, node_id)).some(({ id }) => id === endpoint_id);
+    if (!still) return;
+    await compute.suspend(endpoint_id, "fast");
+    await store.markEndpointIdleForJob(db, endpoint_id);
   }
 
   return {
@@ -62,6 +71,10 @@ export function computesJob(deps: JobDeps): Job {
       const missing = wanted.filter(({ id }) => !(ensured.has(id) && running.has(id)) && back_off.isDue(id));
       await forEachOf(missing, AT_ONCE, async ({ id, branch_id }) => {
         if (!signal.aborted) await deps.branches.run(branch_id, () => ensure(id, running.has(id)));
+      });
+      const unwanted = await store.listUnwantedComputesForJob(db, node_id);
+      await forEachOf(unwanted, AT_ONCE, async ({ id, branch_id }) => {
+        if (!signal.aborted) await deps.branches.run(branch_id, () => rest(id));
       });
     },
   };

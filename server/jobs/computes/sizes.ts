@@ -1,7 +1,7 @@
-import { DriverError } from "../compute/driver.ts";
-import type { JobDeps } from "./deps.ts";
-import { forEachOf } from "./for-each.ts";
-import type { Job } from "./runner.ts";
+import { DriverError } from "../../compute/driver.ts";
+import type { JobDeps } from "../deps.ts";
+import { forEachOf } from "../for-each.ts";
+import type { Job } from "../runner.ts";
 import * as store from "./store.ts";
 
 const EVERY_MS = 30_000;

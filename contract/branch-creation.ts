@@ -1,0 +1,47 @@
+import Type from "typebox";
+import { Branch } from "./branches.ts";
+import { Body, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
+import { ConnectionDetails } from "./connection.ts";
+import { Database } from "./databases.ts";
+import { Endpoint, EndpointOptions } from "./endpoints.ts";
+import { Operation } from "./operations.ts";
+import { Role } from "./roles.ts";
+import { contract } from "./route.ts";
+
+/** Apart from `branches.ts`, whose schemas those of a branch's contents build on. */
+export const createProjectBranch = contract({
+  id: "createProjectBranch",
+  method: "POST",
+  path: "/projects/{project_id}/branches",
+  tag: "Branches",
+  summary: "Create a branch with the data that its parent has at this moment",
+  description:
+    "From the default branch unless `parent_id` names another one, and without a compute unless `endpoints` asks for " +
+    "one. The parent goes on being used meanwhile. There is a connection string where only one role and one database " +
+    "come into question.",
+  params: Type.Object({ project_id: ResourceId }),
+  body: Body({
+    branch: Type.Optional(
+      Body({
+        parent_id: Type.Optional(ResourceId),
+        name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE })),
+        protected: Type.Optional(Type.Boolean()),
+        init_source: Type.Optional(Type.Literal("parent-data")),
+        expires_at: Type.Optional(Timestamp),
+      }),
+    ),
+    endpoints: Type.Optional(Type.Array(EndpointOptions, { maxItems: 1 })),
+    annotation_value: Type.Optional(Body({})),
+  }),
+  body_optional: true,
+  status: 201,
+  response: Type.Object({
+    branch: Branch,
+    endpoints: Type.Array(Endpoint),
+    operations: Type.Array(Operation),
+    roles: Type.Array(Role),
+    databases: Type.Array(Database),
+    connection_uris: Type.Optional(Type.Array(ConnectionDetails)),
+  }),
+  secret: true,
+});

@@ -1,0 +1,68 @@
+import type { Clock } from "../clock.ts";
+
+/** So many refused credentials at once, and so many a second in the long run, from one address. */
+const BURST = 100;
+const PER_SECOND = 10;
+/** Addresses remembered; when there are more, those that failed first are forgotten. */
+const MOST_ADDRESSES = 10_000;
+
+interface Bucket {
+  left: number;
+  at_ms: number;
+}
+
+/**
+ * How often an address may present credentials that are refused. Always on. Beyond it a credential that
+ * memory knows is still served: behind one address there may be many, and one of them must not shut out the
+ * others. What would cost the database a query is refused unasked.
+ */
+export class FailureLimit {
+  readonly #clock: Clock;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether the address has failed too often lately. */
+  isExhausted(address: string): boolean {
+    const bucket = this.#buckets.get(networkOf(address));
+    return bucket !== undefined && this.#refilled(bucket) < 1;
+  }
+
+  /** Counts a failure: `allowed`, `last` of the allowed ones, or `exceeded`. */
+  fail(address: string): "allowed" | "last" | "exceeded" {
+    const network = networkOf(address);
+    const bucket = this.#buckets.get(network);
+    const left = bucket ? this.#refilled(bucket) : BURST;
+    if (left < 1) return "exceeded";
+    if (bucket) {
+      bucket.left = left - 1;
+      bucket.at_ms = this.#clock.monotonic_ms();
+    } else {
+      if (this.#buckets.size >= MOST_ADDRESSES) this.#forgetOldest();
+      this.#buckets.set(network, { left: left - 1, at_ms: this.#clock.monotonic_ms() });
+    }
+    return left < 2 ? "last" : "allowed";
+  }
+
+  #refilled({ left, at_ms }: Bucket): number {
+    return Math.min(BURST, left + ((this.#clock.monotonic_ms() - at_ms) / 1000) * PER_SECOND);
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#buckets.keys();
+    if (oldest !== undefined) this.#buckets.delete(oldest);
+  }
+}
+
+/** An IPv4 address by itself; of IPv6 the /64, for whoever has one address of it has them all. */
+export function networkOf(address: string): string {
+  if (!address.includes(":")) return address;
+  if (address.startsWith("::ffff:") && address.includes(".")) return address.slice(7);
+  const [left = "", right = ""] = address.split("::");
+  const head = left === "" ? [] : left.split(":");
+  const tail = right === "" ? [] : right.split(":");
+  const gap = address.includes("::") ? new Array<string>(Math.max(0, 8 - head.length - tail.length)).fill("0") : [];
+  return `${[...head, ...gap, ...tail].slice(0, 4).join(":")}::/64`;
+}

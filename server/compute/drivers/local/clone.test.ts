@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../../clock.ts";
+import { scramVerifier } from "../../../postgres/scram.ts";
+import { freePort, makePlace, newPassword, withSession } from "../../../postgres/testing.ts";
+import { findCopyMethod } from "./clone.ts";
+import { openLocalDriver } from "./driver.ts";
+
+test("a branch of a parent that is written to is one moment of it, whole and without a broken page", async (t) => {
+  const place = await makePlace(t);
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
+  place.closing.push(() => compute.shutdown());
+  const [version = 0] = storage.capabilities().pg_versions;
+  const admin_password = newPassword();
+  const start = async (id: string) =>
+    await compute.ensureRunning(`ep-${id}`, { branch_id: `br-${id}`, port: await freePort(), max_connections: 20, admin_password });
+  await storage.createRoot("br-parent", { pg_version: version });
+  const { host, port } = await start("parent");
+  const password = newPassword();
+  const roles = [{ name: "owner", verifier: await scramVerifier(password), login: true }];
+  await compute.apply("ep-parent", { roles, databases: [{ name: "bank", owner: "owner" }] });
+  const login = { host, port, user: "owner", password, database: "bank" };
+  await withSession(login, async (session) => {
+    await session.query(`
+      create table accounts as select n as id, 0::bigint as balance, repeat('x', 200) as filler from generate_series(1, 20000) n;
+      alter table accounts add primary key (id);
+      create table history (account int, delta bigint)`);
+  });
+
+  // Every transaction moves money in the account and tells of it: whatever moment is looked at, the sums agree.
+  let writing = true;
+  const writers = Array.from({ length: 3 }, (_, writer) =>
+    withSession(login, async (session) => {
+      for (let n = 0; writing; n++) {
+        const account = 1 + ((n * 7919 + writer * 104_729) % 20_000);
+        await session.query(
+          `with moved as (update accounts set balance = balance + $2 where id = $1 returning id)
+           insert into history select id, $2 from moved`,
+          [account, (n % 100) - 40],
+        );
+      }
+    }),
+  );
+  const origins = [];
+  for (const id of ["first", "second", "third"]) origins.push(await storage.branch(`br-${id}`, "br-parent"));
+  writing = false;
+  await Promise.all(writers);
+
+  const written = await compute.query("ep-parent", { database: "bank", text: "select count(*)::int as n from public.history" });
+  let before = -1;
+  for (const id of ["first", "second", "third"]) {
+    const origin = await storage.branch(`br-${id}`, "br-parent");
+    assert.deepEqual(origin, origins.shift(), "made before, it tells the same again");
+    assert.match(origin.lsn, /^[0-9A-F]+\/[0-9A-F]+$/);
+    await start(id);
+    const ask = async (text: string) => (await compute.query(`ep-${id}`, { database: "bank", text }))[0] ?? {};
+    await ask("create extension amcheck schema public");
+    const sums = await ask(
+      `select (select count(*)::int from public.accounts) as accounts, (select count(*)::int from public.history) as n,
+              (select sum(balance)::text from public.accounts) as balances,
+              (select coalesce(sum(delta), 0)::text from public.history) as deltas`,
+    );
+    assert.equal(sums.accounts, 20_000);
+    assert.equal(sums.balances, sums.deltas, "a torn transaction");
+    assert.ok(Number(sums.n) > before && Number(sums.n) <= Number(written[0]?.n), "a moment of its own, in order");
+    before = Number(sums.n);
+    await ask("select public.bt_index_check('public.accounts_pkey', true)");
+    assert.deepEqual(await ask("select count(*)::int as broken from public.verify_heapam('public.accounts')"), { broken: 0 });
+    const failures = "select coalesce(sum(checksum_failures), 0)::int as failures from pg_stat_database";
+    assert.deepEqual(await ask(failures), { failures: 0 });
+  }
+  assert.ok(before > 0, "nothing was written meanwhile: the test shows nothing");
+  // The backups' slots went with their sessions: nothing keeps the parent's log any more.
+  const slots = await compute.query("ep-parent", { text: "select slot_name from pg_replication_slots" });
+  assert.deepEqual(slots, []);
+});
+
+test("a branch is made of a parent that was killed, with what it had committed", async (t) => {
+  const place = await makePlace(t);
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
+  place.closing.push(() => compute.shutdown());
+  const [version = 0] = storage.capabilities().pg_versions;
+  const admin_password = newPassword();
+  const start = async (id: string) =>
+    await compute.ensureRunning(`ep-${id}`, { branch_id: `br-${id}`, port: await freePort(), max_connections: 20, admin_password });
+  await storage.createRoot("br-parent", { pg_version: version });
+  await start("parent");
+  await compute.query("ep-parent", { text: "create table public.kept as select 1 as n" });
+  await compute.suspend("ep-parent", "immediate");
+  await storage.branch("br-child", "br-parent");
+  await start("child");
+  assert.deepEqual(await compute.query("ep-child", { text: "select n from public.kept" }), [{ n: 1 }]);
+  await assert.rejects(storage.branch("br-orphan", "br-nowhere"), { code: "branch_missing" });
+  assert.deepEqual((await storage.list()).toSorted(), ["br-child", "br-parent"]);
+});
+
+test("how files are copied is found out by trying, and leaves nothing behind", async (t) => {
+  const { dataDir } = await makePlace(t);
+  assert.match(await findCopyMethod(dataDir), /^(reflink|copy)$/);
+  assert.equal(await findCopyMethod("/nowhere"), "copy");
+});

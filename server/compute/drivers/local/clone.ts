@@ -1,0 +1,186 @@
+import { randomBytes } from "node:crypto";
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../../../clock.ts";
+import type { Account } from "../../../postgres/account.ts";
+import type { Binaries } from "../../../postgres/binaries.ts";
+import { runCommand } from "../../../postgres/command.ts";
+import { findPostmaster, syncDataDirectory } from "../../../postgres/data-directory.ts";
+import { PostgresError } from "../../../postgres/errors.ts";
+import { exists, makeOwned, makePassage, syncDirectory, writeOwned, writePrivateDurably } from "../../../postgres/files.ts";
+import { type BranchOrigin, DriverError } from "../../driver.ts";
+import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
+import { dataOf, firstPasswordOf, type Layout, originOf } from "./layout.ts";
+import type { Turns } from "./turns.ts";
+
+/** How the files of a branch become those of another: blocks shared until one side writes, or every byte twice. */
+export type CopyMethod = "reflink" | "copy";
+
+export interface CloneParts {
+  readonly layout: Layout;
+  readonly binaries: Binaries;
+  readonly account: Account;
+  readonly clock: Pick<Clock, "now_ms">;
+  readonly method: CopyMethod;
+  readonly turns: Turns;
+  /** The superuser's way into the compute that runs on a branch; undefined when none is known to run. */
+  readonly adminOf: (branch_id: string) => AdminAddress | undefined;
+}
+
+/** Not copied: a clone has its own, or gets it at its start. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  ...["pg_wal", "postmaster.pid", "postmaster.opts", "backup_label", "tablespace_map", "current_logfiles"],
+  ...["pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_subtrans", "pg_stat_tmp"],
+]);
+const EMPTY = [
+  ...["pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_subtrans", "pg_stat_tmp"],
+  ...["pg_wal", "pg_wal/archive_status", "pg_wal/summaries"],
+];
+
+/** Finds out, by trying, how the file system of this directory copies. */
+export async function findCopyMethod(directory: string): Promise<CopyMethod> {
+  const probe = join(directory, `probe-${randomBytes(6).toString("hex")}`);
+  try {
+    await writeFile(probe, randomBytes(64 * 1024));
+    await runCommand("cp", ["--reflink=always", probe, `${probe}.copy`]);
+    return "reflink";
+  } catch {
+    return "copy";
+  } finally {
+    await rm(probe, { force: true });
+    await rm(`${probe}.copy`, { force: true });
+  }
+}
+
+/**
+ * Makes `target` a copy of the branch at `source`. A running source is copied by PostgreSQL's low-level backup:
+ * a temporary slot keeps the log from its start on, files are copied while they change, and the clone's first
+ * start replays what changed meanwhile. A stopped one is copied as it is, and waits for that with its start.
+ */
+export async function cloneBranch(
+  parts: CloneParts,
+  from: { readonly branch_id: string; readonly folder: string },
+  target: string,
+): Promise<BranchOrigin> {
+  const { layout, binaries, account, turns, clock } = parts;
+  const folder = join(layout.work, `clone-${randomBytes(6).toString("hex")}`);
+  await mkdir(folder, { mode: 0o700 });
+  try {
+    await makePassage(folder, account);
+    await makeOwned(dataOf(folder), account);
+    // One at a time from each source: every backup begins with a checkpoint, and slots are few.
+    const lsn = await turns.take(`clones of ${from.branch_id}`, async () => {
+      const stopped = await turns.take(`branch ${from.branch_id}`, () => copyStopped(parts, from.folder, folder));
+      return stopped ?? (await copyRunning(parts, from, folder));
+    });
+    const copied_bytes = parts.method === "reflink" ? 0 : await sizeOf(dataOf(folder));
+    const { method } = parts;
+    const at = new Date(clock.now_ms()).toISOString();
+    const origin: BranchOrigin = { from_branch_id: from.branch_id, method, copied_bytes, lsn, at };
+    await writePrivateDurably(originOf(folder), JSON.stringify(origin));
+    await syncDataDirectory(dataOf(folder), { binaries, account });
+    await rename(folder, target);
+    await syncDirectory(layout.branches);
+    return origin;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Copies a source that no server works on, or returns undefined. To be called while none can be started. */
+async function copyStopped(parts: CloneParts, source: string, folder: string): Promise<string | undefined> {
+  const [from, to] = [dataOf(source), dataOf(folder)];
+  if (findPostmaster(from) !== undefined) return undefined;
+  const lsn = await readCheckpoint(from);
+  await copyEntries(parts, from, await entriesOf(from), to);
+  await makeEmpty(parts, to);
+  await copyEntries(parts, join(from, "pg_wal"), await logSegments(from), join(to, "pg_wal"));
+  await copyFirstPassword(source, folder);
+  return lsn;
+}
+
+async function copyRunning(parts: CloneParts, from: { branch_id: string; folder: string }, folder: string) {
+  const address = parts.adminOf(from.branch_id);
+  if (address === undefined) throw new DriverError("not_running", "the compute of the source is not known yet");
+  const [source, target] = [dataOf(from.folder), dataOf(folder)];
+  const lsn = await asAdmin(address, MAINTENANCE_DATABASE, async (session) => {
+    // Temporary: it goes with the session, however that ends. It keeps the log that the clone will need.
+    const slot = `latchkey_${randomBytes(8).toString("hex")}`;
+    await session.query("SELECT pg_create_physical_replication_slot($1, true, true)", [slot]);
+    const started = await session.query<{ segment: string }>(
+      "SELECT pg_walfile_name(pg_backup_start('latchkey branch', true)) AS segment",
+    );
+    await copyEntries(parts, source, await entriesOf(source), target);
+    await makeEmpty(parts, target);
+    const stopped = await session.query<{ lsn: string; label: string; segment: string }>(
+      `SELECT lsn::text, labelfile AS label, pg_walfile_name(lsn) AS segment FROM pg_backup_stop(false)`,
+    );
+    const [first, last] = [started.rows[0], stopped.rows[0]];
+    if (first === undefined || last === undefined) throw new Error("the backup functions returned nothing");
+    const needed = (await logSegments(source)).filter((name) => name >= first.segment && name <= last.segment);
+    await copyEntries(parts, join(source, "pg_wal"), needed, join(target, "pg_wal"));
+    await writeOwned(join(target, "backup_label"), last.label, parts.account);
+    return last.lsn;
+  });
+  await copyFirstPassword(from.folder, folder);
+  return lsn;
+}
+
+async function entriesOf(data: string): Promise<string[]> {
+  return (await readdir(data)).filter((name) => !LEFT_OUT.has(name));
+}
+
+async function logSegments(data: string): Promise<string[]> {
+  return (await readdir(join(data, "pg_wal"))).filter((name) => /^[0-9A-F]{24}$/.test(name));
+}
+
+async function makeEmpty({ account }: CloneParts, data: string): Promise<void> {
+  for (const name of EMPTY) await makeOwned(join(data, name), account);
+}
+
+/** A source that has never been started has the template's password still, and so has its clone. */
+async function copyFirstPassword(source: string, folder: string): Promise<void> {
+  if (await exists(firstPasswordOf(source))) await copyFile(firstPasswordOf(source), firstPasswordOf(folder));
+}
+
+/**
+ * Copies files and directories with owners, modes and times. What a running server deletes meanwhile is no
+ * failure: the log tells of it. Everything else is: a file that was left out would be missed much later.
+ */
+async function copyEntries({ method }: CloneParts, from: string, names: readonly string[], to: string): Promise<void> {
+  if (names.length === 0) return;
+  const share = method === "reflink" ? ["--reflink=always"] : [];
+  try {
+    await runCommand("cp", ["-a", ...share, "--", ...names.map((name) => join(from, name)), to], {
+      error_lines: Number.POSITIVE_INFINITY,
+    });
+  } catch (error) {
+    if (!(error instanceof PostgresError)) throw error;
+    const lines = error.message.replace(/^cp failed: /, "").split("\n");
+    if (!lines.every((line) => line.endsWith(": No such file or directory"))) throw error;
+  }
+}
+
+/** Where the last checkpoint of a stopped server is: `ControlFileData.checkPoint` (src/include/catalog/pg_control.h). */
+async function readCheckpoint(data: string): Promise<string> {
+  const file = await open(join(data, "global/pg_control"), "r");
+  try {
+    const { buffer } = await file.read(Buffer.alloc(8), 0, 8, 32);
+    const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+    const lsn = little ? buffer.readBigUInt64LE() : buffer.readBigUInt64BE();
+    return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`.toUpperCase();
+  } finally {
+    await file.close();
+  }
+}
+
+async function sizeOf(data: string): Promise<number> {
+  const text = await runCommand("du", ["-s", "-B1", data]);
+  return Number.parseInt(text, 10);
+}
+
+/** Where a branch comes from; undefined for one that was made empty. */
+export async function readOrigin(folder: string): Promise<BranchOrigin | undefined> {
+  const text = await readFile(originOf(folder), "utf8").catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as BranchOrigin);
+}

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import {
+  type CreatedProject,
+  createProject,
+  jobNamed,
+  openPlane,
+  type Plane,
+  queryAsClient,
+  runOnce,
+} from "../jobs/test-plane.ts";
+
+interface Endpoint {
+  readonly id: string;
+  readonly name?: string;
+  readonly host: string;
+  readonly current_state: string;
+  readonly pending_state?: string;
+  readonly disabled: boolean;
+  readonly settings: { pg_settings: Record<string, string> };
+}
+interface Answer {
+  readonly endpoint: Endpoint;
+  readonly operations: { action: string }[];
+  readonly message: string;
+}
+
+describe("the compute of a branch", () => {
+  let plane: Plane;
+  let made: CreatedProject;
+  let uri: string;
+  let path: string;
+  before(async () => {
+    plane = await openPlane();
+    made = await createProject(plane);
+    await carryOut();
+    uri = made.connection_uris[0].connection_uri;
+    path = `/projects/${made.project.id}/endpoints/${made.endpoints[0].id}`;
+  });
+  after(() => plane.close());
+
+  const carryOut = () => runOnce(plane.reconcilers());
+  const post = (what: string) => plane.call<Answer>("POST", `${path}/${what}`);
+  const patch = (endpoint: object) => plane.call<Answer>("PATCH", path, { body: { endpoint } });
+  const get = async () => (await plane.call<Answer>("GET", path)).body.endpoint;
+  const actions = ({ operations }: Answer) => operations.map(({ action }) => action);
+  const runs = async () => (await plane.drivers().compute.status(made.endpoints[0].id))?.state === "running";
+  const show = async (name: string) => Object.values((await queryAsClient(uri, `show ${name}`))[0] ?? {})[0];
+
+  it("is suspended until it is started again, whatever the jobs and a restart of the machine do", async () => {
+    const { status, body } = await post("suspend");
+    assert.equal(status, 200);
+    assert.deepEqual(actions(body), ["suspend_compute"]);
+    assert.deepEqual([body.endpoint.current_state, body.endpoint.pending_state], ["active", "idle"]);
+    assert.equal((await post("start")).status, 423);
+    await carryOut();
+    assert.deepEqual([(await get()).current_state, await runs()], ["idle", false]);
+    await plane.restartDrivers();
+    await carryOut();
+    assert.equal(await runs(), false);
+    const started = await post("start");
+    assert.deepEqual([started.body.endpoint.current_state, started.body.endpoint.pending_state], ["idle", "active"]);
+    await carryOut();
+    assert.equal((await get()).current_state, "active");
+    assert.deepEqual(await queryAsClient(uri, "select 1 as n"), [{ n: 1 }]);
+  });
+
+  it("that ought to rest and runs all the same is put to rest", async () => {
+    await plane.db.updateTable("endpoints").set({ desired_state: "suspended" }).execute();
+    await carryOut();
+    assert.deepEqual([(await get()).current_state, await runs()], ["idle", false]);
+    await post("start");
+    await carryOut();
+  });
+
+  it("is another process after a restart, with the same data at the same address", async () => {
+    const before = await plane.drivers().compute.status(made.endpoints[0].id);
+    const { body } = await post("restart");
+    assert.deepEqual(actions(body), ["suspend_compute", "start_compute"]);
+    await carryOut();
+    const after = await plane.drivers().compute.status(made.endpoints[0].id);
+    assert.notEqual(after?.pid, before?.pid);
+    assert.deepEqual(after?.address, before?.address);
+  });
+
+  it("has the settings that were chosen, and none that could run code", async () => {
+    const { status, body } = await patch({ settings: { pg_settings: { work_mem: "2MB" } } });
+    assert.equal(status, 200);
+    assert.deepEqual(actions(body), ["apply_config"]);
+    await carryOut();
+    assert.equal(await show("work_mem"), "2MB");
+    for (const name of ["archive_command", "shared_preload_libraries", "port"]) {
+      const refused = await patch({ settings: { pg_settings: { [name]: "x" } } });
+      assert.equal(refused.status, 400);
+      assert.ok(refused.body.message.includes(name));
+    }
+  });
+
+  it("keeps its former settings when PostgreSQL refuses a value, and the operation says why", async () => {
+    await patch({ settings: { pg_settings: { work_mem: "plenty" } } });
+    await carryOut();
+    const { body } = await plane.call<{ operations: { status: string; error?: string }[] }>(
+      "GET",
+      `/projects/${made.project.id}/operations?limit=1`,
+    );
+    assert.deepEqual(
+      [body.operations[0]?.status, body.operations[0]?.error],
+      ["failed", "a setting of the compute was refused"],
+    );
+    await carryOut();
+    assert.deepEqual((await get()).settings.pg_settings, { work_mem: "2MB" });
+    assert.equal(await show("work_mem"), "2MB");
+  });
+
+  it("is not started by anything while it is disabled", async () => {
+    const { body } = await patch({ disabled: true });
+    assert.deepEqual([body.endpoint.disabled, actions(body)], [true, ["suspend_compute"]]);
+    await carryOut();
+    assert.equal((await post("start")).status, 422);
+    assert.equal((await post("restart")).status, 422);
+    const { waking } = plane.machinery();
+    await assert.rejects(waking.wake(made.endpoints[0].id), { code: "not_found" });
+    await carryOut();
+    assert.equal(await runs(), false);
+    assert.deepEqual(actions((await patch({ disabled: false })).body), ["start_compute"]);
+    await carryOut();
+    assert.equal(await runs(), true);
+  });
+
+  it("wakes once for all who ask at the same time, and rests when nobody uses it", async () => {
+    const { waking, jobs } = plane.machinery();
+    const id = made.endpoints[0].id;
+    await waking.rest(id, () => false);
+    assert.equal(await runs(), true, "somebody uses it");
+    await waking.rest(id, () => true);
+    assert.deepEqual([(await get()).current_state, await runs()], ["idle", false]);
+    await jobNamed(jobs, "computes").run(new AbortController().signal);
+    assert.equal(await runs(), false);
+    const addresses = await Promise.all(Array.from({ length: 20 }, () => waking.wake(id)));
+    assert.equal(new Set(addresses.map((address) => JSON.stringify(address))).size, 1);
+    assert.deepEqual([(await get()).current_state, await runs()], ["active", true]);
+    assert.deepEqual(await queryAsClient(uri, "select 1 as n"), [{ n: 1 }]);
+    await assert.rejects(waking.wake("ep-no-such-compute"), { code: "not_found" });
+  });
+
+  it("is the only one of its branch, has a name, and may be deleted and made anew over the same data", async () => {
+    await queryAsClient(uri, "create table kept as select 7 as n");
+    const body = { endpoint: { branch_id: made.branch.id, type: "read_write" } };
+    const endpoints = `/projects/${made.project.id}/endpoints`;
+    assert.equal((await plane.call("POST", endpoints, { body })).status, 409);
+    assert.equal((await patch({ name: "main compute" })).body.endpoint.name, "main compute");
+    assert.deepEqual(actions((await plane.call<Answer>("DELETE", path)).body), ["suspend_compute"]);
+    assert.equal((await plane.call("GET", path)).status, 404);
+    assert.equal((await plane.call("POST", endpoints, { body })).status, 423);
+    await carryOut();
+    assert.deepEqual((await plane.onMachine()).computes, []);
+
+    const elsewhere = { endpoint: { ...body.endpoint, region_id: "elsewhere" } };
+    assert.equal((await plane.call("POST", endpoints, { body: elsewhere })).status, 400);
+    assert.equal((await plane.call("POST", endpoints, { body })).status, 201);
+    await carryOut();
+    const query = "database_name=neondb&role_name=neondb_owner";
+    const found = await plane.call<{ uri: string }>("GET", `/projects/${made.project.id}/connection_uri?${query}`);
+    assert.deepEqual(await queryAsClient(found.body.uri, "select n from kept"), [{ n: 7 }]);
+  });
+});

@@ -1,0 +1,119 @@
+import type { Socket } from "node:net";
+import { encodeFatal, SQLSTATE } from "./wire.ts";
+
+export interface RelayHooks {
+  /** The client has begun something; called at its first bytes after the compute was ready for it. */
+  readonly onBusy: () => void;
+  /** The compute is ready for the next command, outside of a transaction. */
+  readonly onIdle: () => void;
+  /** Both sides have gone. */
+  readonly onClose: () => void;
+}
+
+const READY_BYTES = 6;
+const SMALL_BYTES = 1024;
+/** How long a client may take to read the last of what it was sent. */
+const LINGER_MS = 10_000;
+
+/**
+ * Carries bytes between a client and its compute until one of them closes. It does not parse them. It only looks
+ * whether what the compute sends ends with ReadyForQuery (`Z 00000005 I`), since that is when the session is idle.
+ */
+export class Relay {
+  readonly #client: Socket;
+  readonly #compute: Socket;
+  readonly #hooks: RelayHooks;
+  #idle = true;
+  /** The compute's last bytes, at least six where there were that many. */
+  #last: Buffer = Buffer.alloc(0);
+  /** The compute has said why it closes. */
+  #told = false;
+  #open = 2;
+
+  /** Both sockets are paused and nothing else listens to them. */
+  constructor(client: Socket, compute: Socket, hooks: RelayHooks) {
+    this.#client = client;
+    this.#compute = compute;
+    this.#hooks = hooks;
+    client.on("data", (chunk: Buffer) => {
+      if (this.#idle) {
+        this.#idle = false;
+        hooks.onBusy();
+      }
+      if (!compute.write(chunk)) client.pause();
+    });
+    compute.on("data", (chunk: Buffer) => {
+      this.#look(chunk);
+      if (!client.write(chunk)) compute.pause();
+    });
+    client.on("drain", () => compute.resume()).on("error", () => {});
+    compute.on("drain", () => client.resume()).on("error", () => {});
+    for (const [socket, onClosed] of [
+      [client, this.#onClientClosed],
+      [compute, this.#onComputeClosed],
+    ] as const) {
+      // One that closed before anybody listened says so no more.
+      if (socket.closed) queueMicrotask(onClosed);
+      else socket.on("close", onClosed);
+    }
+    client.resume();
+    compute.resume();
+  }
+
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  /** Ends the session: with a reason where the client can be told one. */
+  end(reason: { readonly sqlstate: string; readonly message: string }): void {
+    if (this.#idle && this.#client.writable) {
+      this.#told = true;
+      this.#client.write(encodeFatal(reason));
+    }
+    closeSoon(this.#client);
+    closeSoon(this.#compute);
+  }
+
+  #look(chunk: Buffer): void {
+    const tail = chunk.length >= READY_BYTES ? chunk : Buffer.concat([this.#last, chunk]).subarray(-READY_BYTES);
+    // A view of a large chunk would keep all of it in memory for as long as the session is idle.
+    this.#last = tail.length > SMALL_BYTES ? Buffer.from(tail.subarray(-READY_BYTES)) : tail;
+    if (this.#idle) {
+      // What comes now was not asked for: a notification, or the reason for the end.
+      if (chunk[0] === 0x45) this.#told = true;
+      return;
+    }
+    const at = tail.length - READY_BYTES;
+    if (at < 0 || tail[at + 5] !== 0x49 || tail[at] !== 0x5a || tail.readUInt32BE(at + 1) !== 5) return;
+    this.#idle = true;
+    this.#hooks.onIdle();
+  }
+
+  readonly #onClientClosed = (): void => {
+    closeSoon(this.#compute);
+    this.#count();
+  };
+
+  readonly #onComputeClosed = (): void => {
+    // Between messages there is room for one of ours; within one it would be taken for data.
+    if (this.#idle && !this.#told && this.#client.writable) {
+      this.#client.write(encodeFatal({ sqlstate: SQLSTATE.crash_shutdown, message: "the compute has stopped" }));
+    }
+    closeSoon(this.#client);
+    this.#count();
+  };
+
+  #count(): void {
+    this.#open--;
+    if (this.#open === 0) this.#hooks.onClose();
+  }
+}
+
+/** Sends what is to be sent and closes, whether or not the other side ever reads it. */
+export function closeSoon(socket: Socket): void {
+  if (socket.destroyed) return;
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  timer.unref();
+  socket.on("close", () => clearTimeout(timer));
+  socket.destroySoon();
+}

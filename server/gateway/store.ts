@@ -1,0 +1,116 @@
+import { sql } from "kysely";
+import type { Db, Tx } from "../db/pool.ts";
+
+/**
+ * SQL for the gateway. It acts for nobody who has a key: its callers have proved, or have yet to prove, a role's
+ * password. Every function here is named `…ForGateway`, and only `gateway/` may import this file.
+ */
+
+export interface EndpointRow {
+  readonly branch_id: string;
+  /** Together they say whether what was read from the compute before can still be true. */
+  readonly storage_id: string;
+  readonly applied_revision: number;
+  readonly protected: boolean;
+  readonly disabled: boolean;
+  readonly allowed_ips: { readonly ips?: readonly string[]; readonly protected_branches_only?: boolean } | null;
+}
+
+/** Undefined when there is none, or when it, its branch or its project is deleted. */
+export async function findEndpointForGateway(tx: Tx, endpoint_id: string): Promise<EndpointRow | undefined> {
+  return await tx
+    .selectFrom("endpoints as e")
+    .innerJoin("branches as b", "b.id", "e.branch_id")
+    .innerJoin("projects as p", "p.id", "e.project_id")
+    .select(["e.branch_id", "e.disabled", "b.storage_id", "b.applied_revision", "b.protected"])
+    .select(sql<EndpointRow["allowed_ips"]>`p.settings -> 'allowed_ips'`.as("allowed_ips"))
+    .where("e.id", "=", endpoint_id)
+    .where("e.deleted_at", "is", null)
+    .where("b.deleted_at", "is", null)
+    .where("p.deleted_at", "is", null)
+    .executeTakeFirst();
+}
+
+/** The verifier that the API gave a role; undefined when it has none or may not log in. */
+export async function findVerifierForGateway(tx: Tx, branch_id: string, role: string): Promise<string | undefined> {
+  const row = await tx
+    .selectFrom("roles")
+    .select("verifier")
+    .where("branch_id", "=", branch_id)
+    .where("name", "=", role)
+    .where("deleted_at", "is", null)
+    .executeTakeFirst();
+  return row?.verifier ?? undefined;
+}
+
+/** Verifiers by role, as they were last read from the compute of a branch; empty when they never were. */
+export async function listObservedVerifiersForGateway(
+  tx: Tx,
+  branch_id: string,
+  storage_id: string,
+): Promise<Map<string, string>> {
+  const rows = await tx
+    .selectFrom("observed_verifiers")
+    .select(["role_name", "verifier"])
+    .where("branch_id", "=", branch_id)
+    .where("storage_id", "=", storage_id)
+    .execute();
+  return new Map(rows.map(({ role_name, verifier }) => [role_name, verifier]));
+}
+
+/** Keeps what was read from a compute, in place of what was read before. Nothing is kept of a branch that has gone. */
+export async function replaceObservedVerifiersForGateway(
+  db: Db,
+  branch_id: string,
+  storage_id: string,
+  verifiers: ReadonlyMap<string, string>,
+): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    const branch = await tx
+      .selectFrom("branches")
+      .select("id")
+      .where("id", "=", branch_id)
+      .where("storage_id", "=", storage_id)
+      .forUpdate()
+      .executeTakeFirst();
+    if (!branch) return;
+    await tx.deleteFrom("observed_verifiers").where("branch_id", "=", branch_id).execute();
+    const rows = [...verifiers].map(([role_name, verifier]) => ({ branch_id, storage_id, role_name, verifier }));
+    if (rows.length > 0) await tx.insertInto("observed_verifiers").values(rows).execute();
+  });
+}
+
+export interface ListedEndpoint {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly current_state: "init" | "active" | "idle";
+  readonly suspend_timeout_seconds: number;
+}
+
+/** The endpoints whose computes are on a node. */
+export async function listEndpointsForGateway(tx: Tx, node_id: string): Promise<ListedEndpoint[]> {
+  return await tx
+    .selectFrom("endpoints as e")
+    .innerJoin("branches as b", "b.id", "e.branch_id")
+    .innerJoin("projects as p", "p.id", "e.project_id")
+    .select(["e.id", "e.host", "e.port", "e.current_state", "e.suspend_timeout_seconds"])
+    .where("b.node_id", "=", node_id)
+    .where("e.deleted_at", "is", null)
+    .where("b.deleted_at", "is", null)
+    .where("p.deleted_at", "is", null)
+    .execute();
+}
+
+/** For a compute's own database: verifiers of those who may log in. Never those of superusers, of whom ours is one. */
+export const VERIFIERS_IN_COMPUTE = `
+  SELECT rolname AS role_name, rolpassword AS verifier FROM pg_authid
+  WHERE rolcanlogin AND NOT rolsuper AND rolpassword LIKE 'SCRAM-SHA-256$%'
+    AND (rolvaliduntil IS NULL OR rolvaliduntil > now())
+  ORDER BY rolname LIMIT 10000`;
+
+/** For a compute's own database: whether a client does something, or did so in the last $1 seconds. */
+export const CLIENTS_IN_COMPUTE = `
+  SELECT count(*)::integer AS active FROM pg_stat_activity
+  WHERE backend_type IN ('client backend', 'walsender') AND usename <> current_user
+    AND (state <> 'idle' OR state_change > now() - make_interval(secs => $1))`;

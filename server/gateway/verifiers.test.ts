@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { openTestDatabase, type TestDatabase } from "../../test/harness/database.ts";
+import { newOrganizationId } from "../ids.ts";
+import { EndpointDirectory } from "./endpoint-directory.ts";
+import type { Gateway } from "./gateway.ts";
+import { ENDPOINT, makeStage, openFront, openSession, type Stage } from "./test-gateway.ts";
+import { gatewayJob } from "./upkeep.ts";
+import { Verifiers } from "./verifiers.ts";
+
+describe("the gateway, with the control plane's rows", () => {
+  let stage: Stage;
+  let database: TestDatabase;
+  const closing: (() => unknown)[] = [];
+  before(async () => {
+    stage = await makeStage({ after: (work) => void closing.push(work as () => unknown) });
+    database = await openTestDatabase();
+    await insertRows(database, stage);
+  });
+  after(async () => {
+    for (const work of closing) await work();
+    await database.close();
+  });
+
+  /** A gateway as the composition root wires it; each has a memory of its own, as after a restart. */
+  async function open(t: Parameters<typeof openFront>[0]) {
+    const failures: unknown[] = [];
+    let gateway: Gateway | undefined;
+    let queries = 0;
+    const verifiers = new Verifiers({
+      db: database.db,
+      compute: {
+        query: (id, query) => {
+          queries++;
+          return stage.drivers.compute.query(id, query);
+        },
+      },
+      trafficOf: (id) => gateway?.trafficOf(id) ?? { settled: 0 },
+      onFailure: (_, error) => failures.push(error),
+    });
+    const directory = new EndpointDirectory({ db: database.db, verifiers, wake: () => stage.start() });
+    const front = await openFront(t, stage, {
+      directory: {
+        findTarget: (id) => directory.findTarget(id),
+        findVerifier: (id, role) => directory.findVerifier(id, role),
+      },
+    });
+    gateway = front.gateway;
+    return { ...front, front, verifiers, failures, queries: () => queries };
+  }
+
+  const update = (values: object) =>
+    database.db.updateTable("endpoints").set(values).where("id", "=", ENDPOINT).execute();
+
+  it("lets a role in that was just made with SQL, and one whose password was just set with SQL", async (t) => {
+    const { config, failures } = await open(t);
+    const owner = await openSession(config());
+    for (let i = 0; i < 5; i++) {
+      await owner.query(`CREATE ROLE made_${i} LOGIN PASSWORD 'first'`);
+      const made = config({ user: `made_${i}`, password: "first" });
+      await (await openSession(made)).end();
+      await owner.query(`ALTER ROLE made_${i} PASSWORD 'second'`);
+      await (await openSession({ ...made, password: "second" })).end();
+      await assert.rejects(openSession(made), { code: "28P01" });
+      await owner.query(`ALTER ROLE made_${i} NOLOGIN`);
+      await assert.rejects(openSession({ ...made, password: "second" }), { code: "28P01" });
+    }
+    await owner.end();
+    assert.deepEqual(failures, []);
+  });
+
+  it("lets nobody in as the control plane's superuser, who has no verifier here", async (t) => {
+    const { config } = await open(t);
+    const user = "latchkey_admin";
+    await assert.rejects(openSession(config({ user, password: stage.spec.admin_password })), { code: "28P01" });
+  });
+
+  it("knows roles made with SQL while their compute sleeps, without waking it, after a restart of its own, too", async (t) => {
+    const first = await open(t);
+    const owner = await openSession(first.config());
+    await owner.query("CREATE ROLE sleeper LOGIN PASSWORD 'sleeps'");
+    await owner.end();
+    await first.verifiers.refresh(ENDPOINT);
+    await stage.drivers.compute.suspend(ENDPOINT, "fast");
+    const second = await open(t);
+    const sleeper = second.config({ user: "sleeper", password: "sleeps" });
+    await assert.rejects(openSession({ ...sleeper, password: "wrong" }), { code: "28P01" });
+    await assert.rejects(openSession({ ...sleeper, user: "nobody" }), { code: "28P01" });
+    assert.equal((await stage.drivers.compute.status(ENDPOINT))?.state, "stopped");
+    await (await openSession(sleeper)).end();
+    assert.deepEqual(second.failures, []);
+  });
+
+  it("takes the API's verifier of a role where the compute was never asked", async (t) => {
+    await database.db.deleteFrom("observed_verifiers").execute();
+    await stage.drivers.compute.suspend(ENDPOINT, "fast");
+    const { config } = await open(t);
+    await (await openSession(config())).end();
+  });
+
+  it("asks a compute only once, as long as nobody does anything there", async (t) => {
+    const { config, queries } = await open(t);
+    for (let i = 0; i < 5; i++) await assert.rejects(openSession(config({ password: "wrong" })), { code: "28P01" });
+    assert.equal(queries(), 1);
+  });
+
+  it("honours the project's allowed addresses, for protected branches alone where that is wished", async (t) => {
+    const { config } = await open(t);
+    const allow = async (allowed_ips: object) => {
+      const settings = JSON.stringify({ allowed_ips });
+      await database.db.updateTable("projects").set({ settings }).execute();
+    };
+    await allow({ ips: ["203.0.113.1"] });
+    await assert.rejects(openSession(config()), { code: "28000" });
+    await allow({ ips: ["203.0.113.1"], protected_branches_only: true });
+    await (await openSession(config())).end();
+    await allow({ ips: ["127.0.0.1"] });
+    await (await openSession(config())).end();
+    await allow({});
+  });
+
+  it("says that an endpoint is disabled to those alone who have the password", async (t) => {
+    const { config } = await open(t);
+    await update({ disabled: true });
+    await assert.rejects(openSession(config()), { code: "57P03", message: "the endpoint is disabled" });
+    await assert.rejects(openSession(config({ password: "wrong" })), { code: "28P01" });
+    await update({ disabled: false, deleted_at: new Date(0).toISOString() });
+    await assert.rejects(openSession(config()), { code: "28P01" });
+    await update({ deleted_at: null });
+  });
+
+  it("opens a port for each endpoint, and lets a compute rest that nobody has used for so long", async (t) => {
+    let now_ms = 1_000_000;
+    const clock = { monotonic_ms: () => now_ms };
+    const { config, gateway, verifiers } = await openWithClock(t, clock);
+    const rested: string[] = [];
+    const job = gatewayJob({
+      ...{
+        db: database.db,
+        gateway,
+        verifiers,
+        compute: stage.drivers.compute,
+        tls: undefined,
+        node_id: "node",
+        clock,
+      },
+      rest: async (id, isIdle) => void (isIdle() && rested.push(id)),
+      changePort: async () => assert.fail("the port is free"),
+      report: () => {},
+    });
+    const run = () => job.run(new AbortController().signal);
+    await stage.start();
+    await update({ current_state: "active", suspend_timeout_seconds: 60, port: 0 });
+    await run();
+    const port = gateway.openPorts().get(ENDPOINT);
+    assert.ok(port);
+    const session = await openSession({ ...config(), port, options: "" });
+    await session.query("SELECT 1");
+    now_ms += 50_000;
+    await run();
+    assert.deepEqual(rested, [], "used less than a minute ago");
+    await session.query("BEGIN");
+    now_ms += 120_000;
+    await run();
+    assert.deepEqual(rested, [], "a transaction is open");
+    await session.query("COMMIT");
+    now_ms += 61_000;
+    await run();
+    assert.deepEqual(rested, [], "PostgreSQL's clock says that it was used just now");
+    await session.end();
+    await run();
+    now_ms += 61_000;
+    await run();
+    assert.deepEqual(rested, [ENDPOINT]);
+    await update({ suspend_timeout_seconds: -1 });
+    now_ms += 1_000_000;
+    await run();
+    assert.deepEqual(rested, [ENDPOINT], "it is never to rest");
+    await update({ deleted_at: new Date(0).toISOString() });
+    await run();
+    assert.equal(gateway.openPorts().size, 0);
+    await update({ deleted_at: null });
+  });
+
+  async function openWithClock(t: Parameters<typeof openFront>[0], clock: { monotonic_ms(): number }) {
+    const opened = await openFront(t, stage, { clock });
+    const verifiers = { refresh: async () => {} };
+    return { ...opened, verifiers };
+  }
+});
+
+/** A project with one branch and the stage's endpoint, as the API leaves them. */
+async function insertRows({ db }: TestDatabase, stage: Stage): Promise<void> {
+  const org_id = newOrganizationId();
+  await db.insertInto("organizations").values({ id: org_id, name: "o", handle: "o", personal_of: null }).execute();
+  const project = {
+    id: "calm-river-1",
+    org_id,
+    name: "p",
+    region_id: "r",
+    pg_version: 18,
+    created_by: null,
+    deleted_at: null,
+  };
+  await db.insertInto("projects").values(project).execute();
+  const branch = { id: "br-a", project_id: project.id, node_id: "node", storage_id: "br-a", parent_id: null };
+  const blank = { expires_at: null, ttl_interval_seconds: null, logical_size: null, created_by: null };
+  const password = { admin_password: Buffer.from("x"), admin_password_of: ENDPOINT };
+  await db
+    .insertInto("branches")
+    .values({ ...branch, ...blank, ...password, name: "main", is_default: true, current_state: "ready", reset: null })
+    .execute();
+  await db
+    .insertInto("endpoints")
+    .values({
+      ...{ id: ENDPOINT, project_id: project.id, branch_id: "br-a", name: null, host: "127.0.0.1" },
+      ...{ port: stage.spec.port, current_state: "active", started_at: null },
+    })
+    .execute();
+  const role = { branch_id: "br-a", name: "owner", password: Buffer.from("sealed"), verifier: stage.verifier };
+  await db.insertInto("roles").values(role).execute();
+}

@@ -1,0 +1,265 @@
+import { sql } from "kysely";
+import type { BranchOrigin } from "../../compute/driver.ts";
+import type { Tx } from "../../db/pool.ts";
+import type { BranchReset } from "../../db/schema.ts";
+
+/** SQL about branches, for jobs alone (see `jobs/store.ts`). */
+
+export interface BranchRow {
+  readonly id: string;
+  readonly project_id: string;
+  readonly storage_id: string;
+  readonly parent_id: string | null;
+  readonly current_state: "init" | "resetting" | "ready";
+  readonly reset: BranchReset | null;
+  readonly pg_version: number;
+}
+
+export async function getBranchForJob(tx: Tx, branch_id: string): Promise<BranchRow> {
+  return await tx
+    .selectFrom("branches as b")
+    .innerJoin("projects as p", "p.id", "b.project_id")
+    .select(["b.id", "b.project_id", "b.storage_id", "b.parent_id", "b.current_state", "b.reset", "p.pg_version"])
+    .where("b.id", "=", branch_id)
+    .executeTakeFirstOrThrow();
+}
+
+/** Records that a branch's data is there, and where it comes from. */
+export async function markBranchReadyForJob(tx: Tx, branch_id: string, origin?: BranchOrigin): Promise<void> {
+  await tx
+    .updateTable("branches")
+    .set({
+      ...(origin === undefined ? {} : provenance(origin)),
+      current_state: "ready",
+      state_changed_at: sql<string>`now()`,
+      updated_at: sql<string>`now()`,
+    })
+    .where("id", "=", branch_id)
+    .where("current_state", "<>", "ready")
+    .execute();
+}
+
+function provenance({ lsn, at, method, copied_bytes }: BranchOrigin) {
+  return { parent_lsn: lsn, parent_timestamp: at, copy_method: method, copied_bytes };
+}
+
+/** Seals a password for the row of another branch. */
+export type Reseal = (password: Buffer, from_branch_id: string, to_branch_id: string, name: string) => Buffer;
+
+/**
+ * Gives a branch the data that its reset has made, and the roles and databases that belong to it. What it had
+ * before goes to the backup, children included, where there is one.
+ */
+export async function finishResetForJob(tx: Tx, branch: BranchRow, reset: BranchReset, origin: BranchOrigin, reseal: Reseal) {
+  const { id, storage_id } = branch;
+  const { backup_id, source_id } = reset;
+  if (backup_id !== null) {
+    await replaceContent(tx, id, backup_id, reseal);
+    await tx.updateTable("branches").set({ parent_id: backup_id }).where("parent_id", "=", id).where("id", "<>", backup_id).execute();
+  }
+  // A row of the new data first: no two branches may name the same data, not even within this transaction.
+  await tx
+    .updateTable("branches")
+    .set((eb) => ({
+      ...provenance(origin),
+      storage_id: reset.storage_id,
+      reset: null,
+      current_state: "ready",
+      state_changed_at: sql<string>`now()`,
+      last_reset_at: sql<string>`now()`,
+      updated_at: sql<string>`now()`,
+      logical_size: null,
+      content_revision: eb("content_revision", "+", 1),
+    }))
+    .where("id", "=", id)
+    .execute();
+  if (backup_id !== null) {
+    await tx.updateTable("branches").set({ storage_id }).where("id", "=", backup_id).execute();
+    await markBranchReadyForJob(tx, backup_id);
+  }
+  if (source_id !== id) await replaceContent(tx, source_id, id, reseal);
+}
+
+/** Gives up on a reset: the branch stays what it was, and the backup never is. */
+export async function cancelResetForJob(tx: Tx, branch_id: string, { backup_id, former_parent_id }: BranchReset) {
+  await tx
+    .updateTable("branches")
+    .set({ reset: null, parent_id: former_parent_id, current_state: "ready", state_changed_at: sql<string>`now()` })
+    .where("id", "=", branch_id)
+    .execute();
+  if (backup_id !== null) await tx.deleteFrom("branches").where("id", "=", backup_id).execute();
+}
+
+async function replaceContent(tx: Tx, from_id: string, to_id: string, reseal: Reseal): Promise<void> {
+  await tx.deleteFrom("databases").where("branch_id", "=", to_id).execute();
+  await tx.deleteFrom("roles").where("branch_id", "=", to_id).execute();
+  const roles = await tx.selectFrom("roles").selectAll().where("branch_id", "=", from_id).execute();
+  for (const { name, password, verifier, created_at, deleted_at } of roles) {
+    const sealed = password === null ? null : reseal(password, from_id, to_id, name);
+    const role = { branch_id: to_id, name, password: sealed, verifier, created_at, deleted_at };
+    await tx.insertInto("roles").values(role).execute();
+  }
+  const databases = await tx.selectFrom("databases").selectAll().where("branch_id", "=", from_id).orderBy("id").execute();
+  for (const { id: _, updated_at: __, ...row } of databases) {
+    await tx.insertInto("databases").values({ ...row, branch_id: to_id }).execute();
+  }
+}
+
+/** The branches of this node whose time has come, and that nothing keeps: see `branches/rules.ts`. */
+export async function listExpiredBranchesForJob(tx: Tx, node_id: string): Promise<{ id: string; project_id: string }[]> {
+  return await tx
+    .selectFrom("branches as b")
+    .innerJoin("projects as p", "p.id", "b.project_id")
+    .select(["b.id", "b.project_id"])
+    .where("b.node_id", "=", node_id)
+    .where("b.expires_at", "<=", sql<string>`now()`)
+    .where("b.deleted_at", "is", null)
+    .where("p.deleted_at", "is", null)
+    .where("b.is_default", "=", false)
+    .where("b.protected", "=", false)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom("branches as c")
+            .select("c.id")
+            .whereRef("c.parent_id", "=", "b.id")
+            .where("c.deleted_at", "is", null),
+        ),
+      ),
+    )
+    .orderBy("b.expires_at")
+    .execute();
+}
+
+/** Deletes an expired branch unless something keeps it, or works on it, by now; false where it was left. */
+export async function expireBranchForJob(tx: Tx, branch_id: string, operation_id: string): Promise<boolean> {
+  const held = await tx
+    .selectFrom("branches as b")
+    .select(["b.id", "b.project_id"])
+    .where("b.id", "=", branch_id)
+    .where("b.deleted_at", "is", null)
+    .where("b.is_default", "=", false)
+    .where("b.protected", "=", false)
+    .where("b.expires_at", "<=", sql<string>`now()`)
+    .forUpdate()
+    .executeTakeFirst();
+  if (!held) return false;
+  const child = await tx
+    .selectFrom("branches")
+    .select("id")
+    .where("parent_id", "=", branch_id)
+    .where("deleted_at", "is", null)
+    .executeTakeFirst();
+  const open = await tx
+    .selectFrom("operations")
+    .select("id")
+    .where("branch_id", "=", branch_id)
+    .where("status", "in", ["scheduling", "running"])
+    .executeTakeFirst();
+  if (child || open) return false;
+  const now = { deleted_at: sql<string>`now()` };
+  await tx.updateTable("branches").set(now).where("id", "=", branch_id).execute();
+  await tx.updateTable("endpoints").set(now).where("branch_id", "=", branch_id).execute();
+  await tx
+    .insertInto("operations")
+    .values({ id: operation_id, project_id: held.project_id, branch_id, action: "delete_timeline", status: "scheduling" })
+    .execute();
+  return true;
+}
+
+export interface DoomedBranch {
+  readonly id: string;
+  readonly project_id: string;
+  readonly storage_id: string;
+}
+
+/** The branches on this node that stand for nothing any more, where no recorded work sees to them. */
+export async function listDoomedBranchesForJob(tx: Tx, node_id: string): Promise<DoomedBranch[]> {
+  return await tx
+    .selectFrom("branches as b")
+    .innerJoin("projects as p", "p.id", "b.project_id")
+    .select(["b.id", "b.project_id", "b.storage_id"])
+    .where("b.node_id", "=", node_id)
+    .where((eb) =>
+      eb.or([
+        eb("p.removed_at", "is not", null),
+        eb.and([
+          eb("b.deleted_at", "is not", null),
+          eb.not(
+            eb.exists(
+              eb
+                .selectFrom("operations as o")
+                .select("o.id")
+                .whereRef("o.branch_id", "=", "b.id")
+                .where("o.status", "in", ["scheduling", "running"]),
+            ),
+          ),
+        ]),
+      ]),
+    )
+    .orderBy("b.deleted_at")
+    .execute();
+}
+
+export async function listEndpointIdsForJob(tx: Tx, branch_id: string): Promise<string[]> {
+  const rows = await tx.selectFrom("endpoints").select("id").where("branch_id", "=", branch_id).execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Removes a branch that stands for nothing any more, and its project with the last one. */
+export async function deleteBranchForJob(tx: Tx, branch_id: string): Promise<void> {
+  await tx.deleteFrom("branches").where("id", "=", branch_id).execute();
+  await deleteEmptyProjectsForJob(tx);
+}
+
+/** Ends the time in which deleted projects can be recovered, where it is over. */
+export async function endRecoveryForJob(tx: Tx, days: number): Promise<void> {
+  await tx
+    .updateTable("projects")
+    .set({ removed_at: sql<string>`now()` })
+    .where("removed_at", "is", null)
+    .where("deleted_at", "<", sql<string>`now() - make_interval(days => ${days})`)
+    .execute();
+}
+
+/** Removes projects that have no branch left, on whatever node; keys and operations go with them. */
+export async function deleteEmptyProjectsForJob(tx: Tx): Promise<void> {
+  await tx
+    .deleteFrom("projects as p")
+    .where("p.removed_at", "is not", null)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom("branches as b").select("b.id").whereRef("b.project_id", "=", "p.id"))),
+    )
+    .execute();
+}
+
+/** Which of these no branch has for its data or is about to have, on whatever node. */
+export async function findUnknownStorageForJob(tx: Tx, storage_ids: readonly string[]): Promise<Set<string>> {
+  const ids = orNone(storage_ids);
+  const rows = await tx
+    .selectFrom("branches")
+    .select(["storage_id", sql<string | null>`reset ->> 'storage_id'`.as("coming_id")])
+    .where((eb) => eb.or([eb("storage_id", "in", ids), eb(sql<string>`reset ->> 'storage_id'`, "in", ids)]))
+    .execute();
+  return without(
+    storage_ids,
+    rows.flatMap(({ storage_id, coming_id }) => [storage_id, coming_id ?? storage_id]),
+  );
+}
+
+/** Which of these endpoints no row knows, on whatever node. */
+export async function findUnknownEndpointsForJob(tx: Tx, endpoint_ids: readonly string[]): Promise<Set<string>> {
+  const rows = await tx.selectFrom("endpoints").select("id").where("id", "in", orNone(endpoint_ids)).execute();
+  return without(
+    endpoint_ids,
+    rows.map(({ id }) => id),
+  );
+}
+
+function without(ids: readonly string[], known: readonly string[]): Set<string> {
+  return new Set(ids).difference(new Set(known));
+}
+
+/** `in ()` is no SQL. */
+const orNone = (ids: readonly string[]): string[] => (ids.length === 0 ? [""] : [...ids]);

@@ -1,0 +1,73 @@
+import { sealRolePassword, openRolePassword } from "../../roles/password.ts";
+import { describeError } from "../../log.ts";
+import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
+import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
+import { findComputeForJob, markEndpointIdleForJob } from "../computes/store.ts";
+import {
+  type BranchRow,
+  finishResetForJob,
+  getBranchForJob,
+  listEndpointIdsForJob,
+  markBranchReadyForJob,
+  type Reseal,
+} from "./store.ts";
+import type { BranchReset } from "../../db/schema.ts";
+
+/** Makes the data of a branch: empty for a root, a clone of its parent's, or of what it is restored from. */
+export async function createTimeline(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
+  const branch = await getBranchForJob(deps.db, operation.branch_id);
+  if (branch.reset !== null) return await resetTimeline(deps, operation, branch, branch.reset);
+  await reach(deps, "create_timeline:claimed");
+  const origin = await makeStorage(deps, branch);
+  await reach(deps, "create_timeline:storage_made");
+  await deps.db.transaction().execute(async (tx) => {
+    await finishOperationForJob(tx, operation.id, deps.node_id);
+    await markBranchReadyForJob(tx, branch.id, origin);
+  });
+  await reach(deps, "create_timeline:finished");
+}
+
+async function makeStorage(deps: JobDeps, { storage_id, parent_id, pg_version }: BranchRow) {
+  if (parent_id === null) {
+    await deps.storage.createRoot(storage_id, { pg_version });
+    return undefined;
+  }
+  const parent = await getBranchForJob(deps.db, parent_id);
+  return await deps.storage.branch(storage_id, parent.storage_id);
+}
+
+/**
+ * Replaces a branch's data. The clone is made beside it while its compute runs on; the compute is stopped only
+ * for the moment in which the one becomes the other, so that the backup has everything that was written.
+ */
+async function resetTimeline(deps: JobDeps, operation: ClaimedOperation, branch: BranchRow, reset: BranchReset) {
+  await reach(deps, "reset_timeline:claimed");
+  const source = await getBranchForJob(deps.db, reset.source_id);
+  const origin = await deps.storage.branch(reset.storage_id, source.storage_id);
+  await reach(deps, "reset_timeline:storage_made");
+  for (const id of await listEndpointIdsForJob(deps.db, branch.id)) {
+    await deps.compute.suspend(id, "fast");
+    const compute = await findComputeForJob(deps.db, id);
+    if (compute) await markEndpointIdleForJob(deps.db, id);
+  }
+  await reach(deps, "reset_timeline:compute_suspended");
+  const reseal: Reseal = (password, from, to, name) =>
+    sealRolePassword(deps.sealer, openRolePassword(deps.sealer, password, from, name), to, name);
+  await deps.db.transaction().execute(async (tx) => {
+    await finishOperationForJob(tx, operation.id, deps.node_id);
+    await finishResetForJob(tx, branch, reset, origin, reseal);
+  });
+  await reach(deps, "reset_timeline:swapped");
+  if (reset.backup_id === null) await removeReplaced(deps, branch.storage_id);
+  await reach(deps, "reset_timeline:finished");
+}
+
+/** What nobody has any more. Left behind here, it is an orphan for its job. */
+async function removeReplaced(deps: JobDeps, storage_id: string): Promise<void> {
+  try {
+    await deps.storage.remove(storage_id);
+  } catch (error) {
+    if (error instanceof StoppedAtStep) throw error;
+    deps.log.event("storage.left_over", { storage_id, error: describeError(error) });
+  }
+}

@@ -1,0 +1,75 @@
+import { unreachable } from "../../errors.ts";
+import { type JobDeps, reach, type Step } from "../deps.ts";
+import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
+import { applyContent } from "./apply-content.ts";
+import { startCompute } from "./start-compute.ts";
+import {
+  type ComputeRow,
+  deleteEndpointForJob,
+  findComputeForJob,
+  markEndpointIdleForJob,
+  markEndpointStartedForJob,
+} from "./store.ts";
+
+/** Starts a compute that ought to run; where that is no longer wished there is nothing to do. */
+export async function startRecorded(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
+  await reach(deps, "start_compute:claimed");
+  const compute = await findOf(deps, operation);
+  if (!compute || compute.disabled || compute.desired_state !== "running") return await skip(deps, operation);
+  await bringUp(deps, compute, "start_compute");
+  await deps.db.transaction().execute(async (tx) => {
+    await finishOperationForJob(tx, operation.id, deps.node_id);
+    await markEndpointStartedForJob(tx, compute);
+  });
+  await reach(deps, "start_compute:finished");
+}
+
+/**
+ * Tells a compute of changed roles, databases or settings. One that rests is started for it and put to rest
+ * again, so that finished means that it has them; one that is disabled, or not there, gets them at its start.
+ */
+export async function applyRecorded(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
+  await reach(deps, "apply_config:claimed");
+  const compute = operation.endpoint_id === null ? undefined : await findOf(deps, operation);
+  if (!compute || compute.disabled) return await skip(deps, operation);
+  await bringUp(deps, compute, "apply_config");
+  const rests = compute.desired_state === "suspended";
+  if (rests) await deps.compute.suspend(compute.id, "fast");
+  await deps.db.transaction().execute(async (tx) => {
+    await finishOperationForJob(tx, operation.id, deps.node_id);
+    await markEndpointStartedForJob(tx, compute);
+    if (rests) await markEndpointIdleForJob(tx, compute.id);
+  });
+  await reach(deps, "apply_config:finished");
+}
+
+/** Stops a compute, for good when its endpoint is deleted. */
+export async function suspendRecorded(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
+  await reach(deps, "suspend_compute:claimed");
+  const compute = await findOf(deps, operation);
+  if (!compute) return await skip(deps, operation);
+  if (compute.deleted_at === null) await deps.compute.suspend(compute.id, "fast");
+  else await deps.compute.remove(compute.id);
+  await reach(deps, "suspend_compute:compute_suspended");
+  await deps.db.transaction().execute(async (tx) => {
+    await finishOperationForJob(tx, operation.id, deps.node_id);
+    await markEndpointIdleForJob(tx, compute.id);
+    await deleteEndpointForJob(tx, compute.id);
+  });
+  await reach(deps, "suspend_compute:finished");
+}
+
+async function bringUp(deps: JobDeps, compute: ComputeRow, action: "start_compute" | "apply_config"): Promise<void> {
+  await startCompute(deps, compute);
+  await reach(deps, `${action}:compute_running` satisfies Step);
+  if (compute.applied_revision !== compute.content_revision) await applyContent(deps, compute.id, compute.branch_id);
+  await reach(deps, `${action}:content_applied` satisfies Step);
+}
+
+async function findOf(deps: JobDeps, operation: ClaimedOperation): Promise<ComputeRow | undefined> {
+  return await findComputeForJob(deps.db, operation.endpoint_id ?? unreachable(`${operation.action} without an endpoint`));
+}
+
+async function skip(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
+  await finishOperationForJob(deps.db, operation.id, deps.node_id, "skipped");
+}

@@ -1,0 +1,252 @@
+import { sql } from "kysely";
+import { sqlState, type Tx } from "../../db/pool.ts";
+
+/** SQL about computes and what is inside of them, for jobs alone (see `jobs/store.ts`). */
+
+export interface ComputeRow {
+  readonly id: string;
+  readonly branch_id: string;
+  readonly storage_id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly current_state: "init" | "active" | "idle";
+  readonly desired_state: "running" | "suspended";
+  readonly disabled: boolean;
+  readonly deleted_at: string | null;
+  readonly settings: Record<string, string>;
+  /** Sealed, for the id beside it. */
+  readonly admin_password: Buffer;
+  readonly admin_password_of: string;
+  readonly content_revision: number;
+  readonly applied_revision: number;
+}
+
+const COMPUTE_COLUMNS = [
+  ...(["e.id", "e.branch_id", "b.storage_id", "e.host", "e.port", "e.current_state", "e.desired_state"] as const),
+  ...(["e.disabled", "e.deleted_at", "e.settings", "b.admin_password", "b.admin_password_of"] as const),
+  ...(["b.content_revision", "b.applied_revision"] as const),
+] as const;
+
+function computes(tx: Tx) {
+  return tx.selectFrom("endpoints as e").innerJoin("branches as b", "b.id", "e.branch_id").select(COMPUTE_COLUMNS);
+}
+
+/** Undefined when its row has gone. */
+export async function findComputeForJob(tx: Tx, endpoint_id: string): Promise<ComputeRow | undefined> {
+  return await computes(tx).where("e.id", "=", endpoint_id).executeTakeFirst();
+}
+
+/** The computes of this node whose data is whole and whose branch and project are not deleted. */
+function living(tx: Tx, node_id: string) {
+  return computes(tx)
+    .innerJoin("projects as p", "p.id", "e.project_id")
+    .where("b.node_id", "=", node_id)
+    .where("b.current_state", "=", "ready")
+    .where("b.deleted_at", "is", null)
+    .where("p.deleted_at", "is", null)
+    .where("e.deleted_at", "is", null);
+}
+
+/** The computes of this node that ought to run: those that have been started once and that nobody has put to rest. */
+function wanted(tx: Tx, node_id: string) {
+  return living(tx, node_id)
+    .where("e.current_state", "<>", "init")
+    .where("e.desired_state", "=", "running")
+    .where("e.disabled", "=", false);
+}
+
+export async function listWantedComputesForJob(tx: Tx, node_id: string): Promise<ComputeRow[]> {
+  return await wanted(tx, node_id).execute();
+}
+
+export async function findWantedComputeForJob(tx: Tx, node_id: string, endpoint_id: string) {
+  return await wanted(tx, node_id).where("e.id", "=", endpoint_id).executeTakeFirst();
+}
+
+/** A compute of this node that a client may start by connecting; undefined when it is disabled, deleted or not whole. */
+export async function findWakeableComputeForJob(tx: Tx, node_id: string, endpoint_id: string) {
+  return await living(tx, node_id).where("e.id", "=", endpoint_id).where("e.disabled", "=", false).executeTakeFirst();
+}
+
+/** Records what ought to be, where the compute exists still. */
+export async function updateDesiredStateForJob(tx: Tx, endpoint_id: string, desired_state: "running" | "suspended") {
+  await tx
+    .updateTable("endpoints")
+    .set({ desired_state, updated_at: sql<string>`now()` })
+    .where("id", "=", endpoint_id)
+    .where("desired_state", "<>", desired_state)
+    .execute();
+}
+
+/**
+ * Computes of this node that ought not to run, and by their rows do: put to rest while nobody was there to do
+ * it, disabled, or of a deleted project. Those with work recorded are left to it.
+ */
+export async function listUnwantedComputesForJob(tx: Tx, node_id: string): Promise<ComputeRow[]> {
+  return await computes(tx)
+    .innerJoin("projects as p", "p.id", "e.project_id")
+    .where("b.node_id", "=", node_id)
+    .where("e.current_state", "=", "active")
+    .where((eb) =>
+      eb.or([
+        eb("e.desired_state", "=", "suspended"),
+        eb("e.disabled", "=", true),
+        eb("p.deleted_at", "is not", null),
+      ]),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom("operations as o")
+            .select("o.id")
+            .whereRef("o.branch_id", "=", "b.id")
+            .where("o.status", "in", ["scheduling", "running"]),
+        ),
+      ),
+    )
+    .execute();
+}
+
+/** Gives an endpoint another port; false when another endpoint has that one. Not inside a transaction. */
+export async function updateEndpointPortForJob(tx: Tx, endpoint_id: string, port: number): Promise<boolean> {
+  try {
+    await tx
+      .updateTable("endpoints")
+      .set({ port, updated_at: sql<string>`now()` })
+      .where("id", "=", endpoint_id)
+      .execute();
+    return true;
+  } catch (error) {
+    if (sqlState(error) === "23505") return false;
+    throw error;
+  }
+}
+
+/** Records that a compute runs, and with which settings. */
+export async function markEndpointStartedForJob(tx: Tx, { id, settings }: ComputeRow): Promise<void> {
+  await tx
+    .updateTable("endpoints")
+    .set({
+      current_state: "active",
+      started_at: sql<string>`case when current_state = 'active' then started_at else now() end`,
+      applied_settings: JSON.stringify(settings),
+      updated_at: sql<string>`now()`,
+    })
+    .where("id", "=", id)
+    .execute();
+}
+
+/** Records that a compute does not run. */
+export async function markEndpointIdleForJob(tx: Tx, endpoint_id: string): Promise<void> {
+  await tx
+    .updateTable("endpoints")
+    .set({ current_state: "idle", suspended_at: sql<string>`now()`, updated_at: sql<string>`now()` })
+    .where("id", "=", endpoint_id)
+    .where("current_state", "=", "active")
+    .execute();
+}
+
+/** Puts the settings back to those that the compute has run with. */
+export async function revertSettingsForJob(tx: Tx, endpoint_id: string): Promise<void> {
+  await tx
+    .updateTable("endpoints")
+    .set((eb) => ({ settings: sql<string>`${eb.ref("applied_settings")}` }))
+    .where("id", "=", endpoint_id)
+    .execute();
+}
+
+export async function deleteEndpointForJob(tx: Tx, endpoint_id: string): Promise<void> {
+  await tx.deleteFrom("endpoints").where("id", "=", endpoint_id).where("deleted_at", "is not", null).execute();
+}
+
+export interface ContentRole {
+  readonly name: string;
+  /** Sealed. */
+  readonly password: Buffer | null;
+  readonly verifier: string | null;
+  readonly deleted_at: string | null;
+}
+
+export interface ContentDatabase {
+  readonly id: number;
+  readonly name: string;
+  readonly owner_name: string;
+  readonly former_name: string | null;
+  readonly deleted_at: string | null;
+}
+
+/** What must be inside a branch's compute, the revision read first: what changes later has a higher one. */
+export interface Content {
+  readonly revision: number;
+  readonly roles: readonly ContentRole[];
+  readonly databases: readonly ContentDatabase[];
+}
+
+export async function getContentForJob(tx: Tx, branch_id: string): Promise<Content> {
+  const branch = await tx
+    .selectFrom("branches")
+    .select("content_revision")
+    .where("id", "=", branch_id)
+    .executeTakeFirstOrThrow();
+  const roles = await tx
+    .selectFrom("roles")
+    .select(["name", "password", "verifier", "deleted_at"])
+    .where("branch_id", "=", branch_id)
+    .execute();
+  const databases = await tx
+    .selectFrom("databases")
+    .select(["id", "name", "owner_name", "former_name", "deleted_at"])
+    .where("branch_id", "=", branch_id)
+    .execute();
+  return { revision: branch.content_revision, roles, databases };
+}
+
+/** Keeps the verifier of a role that was made before verifiers were kept. */
+export async function updateVerifierForJob(tx: Tx, branch_id: string, name: string, verifier: string): Promise<void> {
+  await tx
+    .updateTable("roles")
+    .set({ verifier })
+    .where("branch_id", "=", branch_id)
+    .where("name", "=", name)
+    .where("verifier", "is", null)
+    .where("password", "is not", null)
+    .execute();
+}
+
+/** Records that a compute has this content: what was to go has gone, what was renamed has its name. */
+export async function markContentAppliedForJob(tx: Tx, branch_id: string, content: Content): Promise<void> {
+  const { revision, roles, databases } = content;
+  for (const { id, name, former_name, deleted_at } of databases) {
+    if (deleted_at !== null) {
+      await tx.deleteFrom("databases").where("id", "=", id).where("deleted_at", "is not", null).execute();
+    } else if (former_name !== null) {
+      await tx
+        .updateTable("databases")
+        // Renamed once more in the meantime: what it is called there now is what it was called here then.
+        .set({ former_name: sql<string | null>`nullif(${name}, name)` })
+        .where("id", "=", id)
+        .where("former_name", "=", former_name)
+        .execute();
+    }
+  }
+  const gone = roles.filter(({ deleted_at }) => deleted_at !== null).map(({ name }) => name);
+  if (gone.length > 0) {
+    await tx
+      .deleteFrom("roles")
+      .where("branch_id", "=", branch_id)
+      .where("name", "in", gone)
+      .where("deleted_at", "is not", null)
+      .execute();
+  }
+  await tx
+    .updateTable("branches")
+    .set({ applied_revision: revision })
+    .where("id", "=", branch_id)
+    .where("applied_revision", "<", revision)
+    .execute();
+}
+
+/** Records the size of a branch. Measuring it is no change to it, so `updated_at` stays. */
+export async function updateLogicalSizeForJob(tx: Tx, branch_id: string, bytes: number): Promise<void> {
+  await tx.updateTable("branches").set({ logical_size: bytes }).where("id", "=", branch_id).execute();
+}

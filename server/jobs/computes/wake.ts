@@ -1,0 +1,67 @@
+import type { ComputeAddress } from "../../compute/driver.ts";
+import { ApiError } from "../../errors.ts";
+import type { JobDeps } from "../deps.ts";
+import { applyContent } from "./apply-content.ts";
+import { startCompute } from "./start-compute.ts";
+import {
+  findComputeForJob,
+  findWakeableComputeForJob,
+  markEndpointIdleForJob,
+  markEndpointStartedForJob,
+  updateDesiredStateForJob,
+} from "./store.ts";
+
+/** Starting and resting of computes at once, for the gateway, beside what routes record and jobs carry out. */
+export interface Waking {
+  /**
+   * Makes an endpoint's compute run and says where; asked several times at once, it does so once. Throws
+   * `not_found` for a compute that may not be started (disabled, deleted, on another node), and what the driver
+   * throws.
+   */
+  wake(endpoint_id: string): Promise<ComputeAddress>;
+  /** Puts a compute to rest that nobody uses, unless `isIdle` says otherwise once it is its turn. */
+  rest(endpoint_id: string, isIdle: () => boolean): Promise<void>;
+}
+
+export function createWaking(deps: JobDeps): Waking {
+  const under_way = new Map<string, Promise<ComputeAddress>>();
+
+  async function start(endpoint_id: string): Promise<ComputeAddress> {
+    const found = await findWakeableComputeForJob(deps.db, deps.node_id, endpoint_id);
+    if (!found) throw notStartable();
+    return await deps.branches.run(found.branch_id, async () => {
+      const compute = await findWakeableComputeForJob(deps.db, deps.node_id, endpoint_id);
+      if (!compute) throw notStartable();
+      // Wished before it is done: a process that dies in between leaves a compute that ought to run.
+      await updateDesiredStateForJob(deps.db, endpoint_id, "running");
+      const address = await startCompute(deps, compute);
+      if (compute.applied_revision !== compute.content_revision) {
+        await applyContent(deps, endpoint_id, compute.branch_id);
+      }
+      if (compute.current_state !== "active") await markEndpointStartedForJob(deps.db, compute);
+      return address;
+    });
+  }
+
+  return {
+    wake(endpoint_id) {
+      const present = under_way.get(endpoint_id);
+      if (present !== undefined) return present;
+      const started = start(endpoint_id).finally(() => under_way.delete(endpoint_id));
+      under_way.set(endpoint_id, started);
+      return started;
+    },
+    async rest(endpoint_id, isIdle) {
+      const found = await findComputeForJob(deps.db, endpoint_id);
+      if (!found) return;
+      await deps.branches.run(found.branch_id, async () => {
+        if (under_way.has(endpoint_id) || !isIdle()) return;
+        await updateDesiredStateForJob(deps.db, endpoint_id, "suspended");
+        await deps.compute.suspend(endpoint_id, "fast");
+        await markEndpointIdleForJob(deps.db, endpoint_id);
+      });
+    },
+  };
+}
+
+const notStartable = () => new ApiError("not_found", "there is no such compute, or it may not be started");

@@ -1,0 +1,81 @@
+import type pg from "pg";
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import type { Connection, Db } from "../db/pool.ts";
+import type { Log } from "../log.ts";
+import { NodeLease } from "../nodes/lease.ts";
+import { ChangeListener } from "../nodes/listener.ts";
+import { Peers } from "../nodes/peers.ts";
+import { Revocations } from "../nodes/revocations.ts";
+import type { NodeDescription } from "../nodes/store.ts";
+import { KeyMemory } from "./key-memory.ts";
+import { LastUsedRecorder } from "./last-used.ts";
+import { LookUps } from "./look-ups.ts";
+import { KeyVerifier, type VerifierDeps } from "./verifier.ts";
+
+export interface KeysDeps {
+  readonly config: Pick<Config, "key_cache_bytes" | "listen">;
+  readonly connection: Connection;
+  readonly db: Db;
+  readonly pool: pg.Pool;
+  readonly description: NodeDescription;
+  /** Absent where nobody signs in through the browser. */
+  readonly findGrant?: VerifierDeps["findGrant"];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Everything that verifies keys on this node, wired. */
+export interface Keys {
+  readonly verifier: KeyVerifier;
+  readonly recorder: LastUsedRecorder;
+  readonly revocations: Revocations;
+  readonly peers: Peers;
+  readonly lease: NodeLease;
+  /** Joins the nodes. Until then, and where it fails, every request asks the database. */
+  start(): Promise<void>;
+  /** Leaves them and writes the last uses; to be called once no request is running any more. */
+  stop(): Promise<void>;
+}
+
+export function openKeys(deps: KeysDeps): Keys {
+  const { config, connection, db, pool, description, clock, log } = deps;
+  const memory = new KeyMemory(config.key_cache_bytes);
+  log.metrics.keys_remembered.collect_from(() => memory.count);
+  log.metrics.key_memory_bytes.collect_from(() => memory.bytes);
+  const peers = new Peers(pool, clock, log);
+  const lease = new NodeLease({ connection, description, memory, peers, clock, log });
+  const direct = typeof config.listen === "string" ? connection : config.listen;
+  const listener = config.listen === "off" ? undefined : new ChangeListener(direct, clock, () => lease.poke());
+  const revocations = new Revocations({
+    db,
+    peers,
+    notify: listener !== undefined,
+    pokeOwnNode: () => lease.poke(),
+    log,
+  });
+  const look_ups = new LookUps(pool, memory, log.metrics);
+  const verifier = new KeyVerifier({
+    memory,
+    look_ups,
+    isLeaseHeld: () => lease.isHeld(),
+    findGrant: deps.findGrant ?? (async () => undefined),
+  });
+  const recorder = new LastUsedRecorder(pool, clock, log);
+  return {
+    verifier,
+    recorder,
+    revocations,
+    peers,
+    lease,
+    async start() {
+      await lease.start();
+      listener?.start();
+    },
+    async stop() {
+      listener?.stop();
+      await lease.stop();
+      await recorder.stop();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import type { Db, Tx } from "../db/pool.ts";
+import { describeError, type Log } from "../log.ts";
+import type { AccessChange } from "./change.ts";
+import type { Peers } from "./peers.ts";
+import { appendAccessChanges, writeConfirmation } from "./store.ts";
+
+export interface RevocationsDeps {
+  readonly db: Db;
+  readonly peers: Peers;
+  /** Whether to wake the other nodes by a notification; not every engine has them. */
+  readonly notify: boolean;
+  /** Makes this node read the change at once. */
+  readonly pokeOwnNode: () => void;
+  readonly log: Log;
+}
+
+/** The two halves of every narrowing change: in its transaction, and between its commit and its answer. */
+export class Revocations {
+  readonly #deps: RevocationsDeps;
+
+  constructor(deps: RevocationsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Appends changes as the last statement of their transaction, and returns their revision. */
+  async append(tx: Tx, changes: readonly AccessChange[]): Promise<number> {
+    return await appendAccessChanges(tx, changes, this.#deps.notify);
+  }
+
+  /**
+   * Waits until no node accepts any more what the change has ended, and completes its audit row. A process
+   * that dies in here has answered nobody, so nothing was promised; its audit row says so by its gap.
+   */
+  async confirm(revision: number, audit_id: number | undefined): Promise<void> {
+    const { db, peers, pokeOwnNode, log } = this.#deps;
+    pokeOwnNode();
+    const confirmation = await peers.confirm(revision);
+    if (audit_id === undefined) return;
+    await writeConfirmation(db, audit_id, confirmation).catch((error) =>
+      log.event("database.error", { error: `audit row ${audit_id}: ${describeError(error)}` }),
+    );
+  }
+}
