@@ -1,0 +1,113 @@
+import { listProjectBranches } from "@latchkey/contract/branches.ts";
+import { getProject, listProjects } from "@latchkey/contract/projects.ts";
+import { getCurrentUserOrganizations } from "@latchkey/contract/users.ts";
+import { ApiError, type Client } from "@latchkey/sdk";
+import { CliError } from "./exit.ts";
+import type { Invocation } from "./invocation.ts";
+import { pick } from "./terminal/prompt.ts";
+
+/**
+ * Which organization, project or branch a command is about: the one that is named, else the one that this
+ * directory is linked to, else the only one there is, else the one that the person picks.
+ */
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+export async function chooseOrganization(invocation: Invocation, given: string | undefined): Promise<string> {
+  const named = given ?? (await invocation.context()).orgId;
+  if (named !== undefined) return named;
+  const { organizations } = await invocation.working("Looking for your organizations", (client) =>
+    client.call(getCurrentUserOrganizations, { signal: invocation.signal }),
+  );
+  return (await chooseOnly(invocation, "organization", "--org-id", organizations)).id;
+}
+
+export async function chooseProject(invocation: Invocation, given: string | undefined): Promise<string> {
+  const named = given ?? (await invocation.context()).projectId;
+  if (named !== undefined) return named;
+  const projects = await invocation.working("Looking for your projects", (client) =>
+    findProjects(client, invocation.signal),
+  );
+  return (await chooseOnly(invocation, "project", "--project-id", projects)).id;
+}
+
+/** All projects within reach, organization by organization, as the API lists them. */
+export async function findProjects(client: Client, signal: AbortSignal, org_id?: string): Promise<Named[]> {
+  try {
+    const org_ids =
+      org_id === undefined
+        ? (await client.call(getCurrentUserOrganizations, { signal })).organizations.map(({ id }) => id)
+        : [org_id];
+    const lists = await Promise.all(
+      org_ids.map((id) => client.all(listProjects, { query: { org_id: id, limit: 400 }, signal })),
+    );
+    return lists.flat();
+  } catch (error) {
+    const project_id = projectOfKey(error);
+    if (project_id === undefined) throw error;
+    return [(await client.call(getProject, { params: { project_id }, signal })).project];
+  }
+}
+
+/** A project-scoped key is refused every list, and the refusal names the one project that it reaches. */
+function projectOfKey(error: unknown): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  return /subject_project_id:"([a-z0-9-]{1,60})"/.exec(error.message)?.[1];
+}
+
+/** A branch by id or name; the linked one, or the project's default branch, when none is named. */
+export async function chooseBranch(invocation: Invocation, project_id: string, given: string | undefined) {
+  const context = await invocation.context();
+  const linked = context.projectId === project_id ? context.branch : undefined;
+  const wanted = given ?? linked;
+  const branches = await invocation.working("Looking for the branch", (client) =>
+    client.all(listProjectBranches, { params: { project_id }, signal: invocation.signal }),
+  );
+  const found = branches.find((branch) =>
+    wanted === undefined ? branch.default : branch.id === wanted || branch.name === wanted,
+  );
+  if (found) return found;
+  throw new CliError(
+    "not_found",
+    wanted === undefined
+      ? `project ${project_id} has no default branch`
+      : `project ${project_id} has no branch ${wanted}`,
+    `see \`latchkey branches list --project-id ${project_id}\``,
+  );
+}
+
+/** The only one; the one that the person picks; or an error that lists what could be named. */
+export async function chooseOnly<T extends Named>(
+  invocation: Invocation,
+  kind: string,
+  option: string,
+  choices: readonly T[],
+): Promise<T> {
+  const [only, another] = choices;
+  if (!only) throw new CliError("not_found", `there is no ${kind} within reach of this credential`);
+  if (!another) return only;
+  if (invocation.terminal.has_person) return await pick(`Which ${kind}?`, choices, ({ name, id }) => `${name} (${id})`);
+  const some = choices.slice(0, 10).map(({ id, name }) => `${id} (${name})`);
+  throw new CliError("usage", `there are several ${kind}s; name one with ${option}`, some.join("\n  "));
+}
+
+/** The name given, or the only one there is, or the one picked: for roles and databases, which have no ids. */
+export async function chooseName(
+  invocation: Invocation,
+  kind: string,
+  option: string,
+  names: readonly string[],
+  given: string | undefined,
+): Promise<string> {
+  if (given !== undefined) return given;
+  return (
+    await chooseOnly(
+      invocation,
+      kind,
+      option,
+      names.map((name) => ({ id: name, name })),
+    )
+  ).name;
+}

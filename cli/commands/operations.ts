@@ -1,0 +1,68 @@
+import { getProjectOperation, listProjectOperations } from "@latchkey/contract/operations.ts";
+import { chooseProject } from "../choose-resource.ts";
+import { type CommandFile, command, projectOption, text } from "../command.ts";
+import { CliError } from "../exit.ts";
+
+const FIELDS = ["id", "action", "status", "created_at"];
+const DEFAULT_LIMIT = 100;
+
+const list = command({
+  name: "list",
+  summary: "List the latest operations of a project",
+  options: { ...projectOption, limit: text(`How many at most; default ${DEFAULT_LIMIT}`) },
+  async run(invocation, { options }) {
+    const limit = Number(options.limit ?? DEFAULT_LIMIT);
+    if (!Number.isInteger(limit) || limit < 1) throw new CliError("usage", "--limit takes a whole number from 1");
+    const project_id = await chooseProject(invocation, options["project-id"]);
+    const data = await invocation.working("Listing operations", async (client) => {
+      const found = [];
+      const query = { limit: Math.min(limit, 1000) };
+      for await (const operation of client.items(listProjectOperations, {
+        params: { project_id },
+        query,
+        signal: invocation.signal,
+      })) {
+        if (found.push(operation) === limit) break;
+      }
+      return found;
+    });
+    await invocation.print({ data, fields: [...FIELDS, "error"] });
+  },
+});
+
+const operationArgument = { id: { summary: "Operation ID", required: true } } as const;
+
+const get = command({
+  name: "get",
+  summary: "Get an operation",
+  args: operationArgument,
+  options: projectOption,
+  async run(invocation, { args, options }) {
+    const project_id = await chooseProject(invocation, options["project-id"]);
+    const { operation } = await invocation.working("Getting the operation", (client) =>
+      client.call(getProjectOperation, { params: { project_id, operation_id: args.id }, signal: invocation.signal }),
+    );
+    await invocation.print({ data: operation, fields: [...FIELDS, "error"] });
+  },
+});
+
+const wait = command({
+  name: "wait",
+  summary: "Wait until an operation, or every one that is under way, has ended",
+  args: { id: { summary: "Operation ID; all that are under way if left out" } },
+  options: projectOption,
+  async run(invocation, { args, options }) {
+    const project_id = await chooseProject(invocation, options["project-id"]);
+    const data = await invocation.working("Waiting for operations", async (client) => {
+      const operations = args.id
+        ? [(await client.call(getProjectOperation, { params: { project_id, operation_id: args.id } })).operation]
+        : (await client.call(listProjectOperations, { params: { project_id } })).operations.filter(({ status }) =>
+            ["scheduling", "running", "cancelling"].includes(status),
+          );
+      return await client.waitForOperations(operations, { signal: invocation.signal });
+    });
+    await invocation.print({ data, fields: FIELDS, empty: "No operation is under way." });
+  },
+});
+
+export default { commands: [list, get, wait] } satisfies CommandFile;

@@ -1,0 +1,49 @@
+import { listProjectBranches } from "@latchkey/contract/branches.ts";
+import { getCurrentUserOrganizations } from "@latchkey/contract/users.ts";
+import { apiUrl, createClient } from "@latchkey/sdk";
+import { findProjects } from "../choose-resource.ts";
+import { findContextFile, readContextFile } from "../context-file.ts";
+import { chooseTarget } from "../credentials/choose.ts";
+import { configDir, Profiles } from "../credentials/profiles.ts";
+import { fetchOverHttp } from "../fetch-over-http.ts";
+import { printable } from "../terminal/printable.ts";
+
+/** Longer than this, and a person would rather type. */
+const PATIENCE_MS = 1_000;
+
+type Candidate = readonly [word: string, what: string];
+
+/** What an option or argument of this name could be: profiles from the disk, ids and branches from the server. */
+export async function findValues(name: string, before: readonly string[]): Promise<readonly Candidate[]> {
+  const given = (option: string) => {
+    const index = before.lastIndexOf(`--${option}`);
+    return index < 0 ? undefined : before[index + 1];
+  };
+  const profiles = new Profiles(configDir(process.env, given("config-dir")), process.env);
+  if (name === "profile")
+    return Object.entries(await profiles.list()).map(([profile, { account }]) => [profile, account]);
+  if (!["org-id", "project-id", "branch", "branch-id"].includes(name)) return [];
+
+  const global = { host: given("host"), profile: given("profile"), "api-key": given("api-key") };
+  const target = await chooseTarget(global, process.env, profiles, (host) => apiUrl(host).href);
+  if (target.api_key === undefined) return [];
+  const client = createClient({ base_url: target.host, api_key: target.api_key, retries: 0, fetch: fetchOverHttp });
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  switch (name) {
+    case "org-id":
+      return (await client.call(getCurrentUserOrganizations, { signal })).organizations.map(named);
+    case "project-id":
+      return (await findProjects(client, signal, given("org-id"))).map(named);
+    default: {
+      const context = await readContextFile(findContextFile(given("context-file")));
+      const project_id = given("project-id") ?? context.projectId;
+      if (project_id === undefined) return [];
+      const branches = await client.all(listProjectBranches, { params: { project_id }, signal });
+      return branches.map(({ id, name: branch }) => [printable(branch), id]);
+    }
+  }
+}
+
+function named({ id, name }: { readonly id: string; readonly name: string }): Candidate {
+  return [id, printable(name).replaceAll(/\s/g, " ")];
+}
