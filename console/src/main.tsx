@@ -1,8 +1,6 @@
 // First of all: takes the token out of the address before anything can see it there.
 import "./api/fragment-token.ts";
 
-import { CSPProvider } from "@base-ui/react/csp-provider";
-import { Tooltip } from "@base-ui/react/tooltip";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
@@ -11,20 +9,24 @@ import { queries } from "./api/queries.ts";
 import { router } from "./routes.tsx";
 import "./styles.css";
 import { Toasts } from "./ui/Toasts.tsx";
+import { Tooltips } from "./ui/Tooltip.tsx";
+
+// The first page's code is fetched while the server is asked who is there, rather than after that.
+const routes = router.routesById as unknown as Record<string, { options: { component?: { preload?: () => Promise<unknown> } } }>;
+for (const { routeId } of router.matchRoutes(router.latestLocation)) {
+  void routes[routeId as string]?.options.component?.preload?.().catch(() => undefined);
+}
 
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      {/* The server's content security policy refuses inline style elements; their rules are in styles.css. */}
-      <CSPProvider disableStyleElements>
-        <QueryClientProvider client={queries}>
-          <Tooltip.Provider>
-            <RouterProvider router={router} />
-            <Toasts />
-          </Tooltip.Provider>
-        </QueryClientProvider>
-      </CSPProvider>
+      <QueryClientProvider client={queries}>
+        <Tooltips>
+          <RouterProvider router={router} />
+          <Toasts />
+        </Tooltips>
+      </QueryClientProvider>
     </StrictMode>,
   );
 }

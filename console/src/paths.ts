@@ -10,6 +10,7 @@ export const paths = {
   profile: () => "/account/profile",
   sessions: () => "/account/sessions",
   apiKeys: () => "/account/api-keys",
+  commandLines: () => "/account/command-lines",
 
   newOrganization: () => "/organizations/new",
   projects: (org_id: string) => `/organizations/${org_id}/projects`,

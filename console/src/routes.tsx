@@ -76,14 +76,34 @@ const design = createRoute({
   component: lazyRouteComponent(() => import("./pages/design.tsx"), "DesignPage"),
 });
 
+const requirePerson = async ({ location }: { readonly location: { readonly href: string } }) => {
+  if (await findPerson()) return;
+  const next = location.href === "/" ? {} : { next: location.href };
+  throw redirect({ to: "/sign-in", search: next, replace: true });
+};
+
+const oauth_consent = createRoute({
+  getParentRoute: () => root,
+  path: "/oauth/consent",
+  beforeLoad: requirePerson,
+  component: lazyRouteComponent(() => import("./pages/oauth/consent.tsx"), "ConsentPage"),
+});
+const oauth_device = createRoute({
+  getParentRoute: () => root,
+  path: "/oauth/device",
+  beforeLoad: requirePerson,
+  component: lazyRouteComponent(() => import("./pages/oauth/device.tsx"), "DevicePage"),
+});
+const oauth_refused = createRoute({
+  getParentRoute: () => root,
+  path: "/oauth/refused",
+  component: lazyRouteComponent(() => import("./pages/oauth/refused.tsx"), "RefusedPage"),
+});
+
 const signed_in = createRoute({
   getParentRoute: () => root,
   id: "signed-in",
-  beforeLoad: async ({ location }) => {
-    if (await findPerson()) return;
-    const next = location.href === "/" ? {} : { next: location.href };
-    throw redirect({ to: "/sign-in", search: next, replace: true });
-  },
+  beforeLoad: requirePerson,
   component: lazyRouteComponent(() => import("./layouts/SignedIn.tsx"), "SignedInLayout"),
   errorComponent: PageFailed,
 });
@@ -114,6 +134,11 @@ const account_keys = createRoute({
   getParentRoute: () => account,
   path: "/account/api-keys",
   component: lazyRouteComponent(() => import("./pages/account/api-keys.tsx"), "AccountApiKeysPage"),
+});
+const command_lines = createRoute({
+  getParentRoute: () => account,
+  path: "/account/command-lines",
+  component: lazyRouteComponent(() => import("./pages/account/command-lines.tsx"), "CommandLinesPage"),
 });
 const sessions = createRoute({
   getParentRoute: () => account,
@@ -201,9 +226,12 @@ const tree = root.addChildren([
   sign_up,
   accept,
   design,
+  oauth_consent,
+  oauth_device,
+  oauth_refused,
   signed_in.addChildren([
     home,
-    account.addChildren([account_home, profile, account_keys, sessions]),
+    account.addChildren([account_home, profile, account_keys, command_lines, sessions]),
     new_organization,
     organization.addChildren([
       organization_home,

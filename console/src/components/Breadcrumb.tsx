@@ -27,9 +27,13 @@ export function Breadcrumb() {
 
 function OrganizationCrumb() {
   const present = usePresentOrganization();
-  const organizations = useOrganizations().data?.organizations ?? [];
+  const known = useOrganizations().data?.organizations;
+  const organizations = known ?? [];
+  const { org_id } = useParams({ strict: false });
+  // One that the person does not belong to has no name for them.
+  const unknown = known && (org_id !== undefined || known.length === 0) ? "No organization" : undefined;
   return (
-    <Crumb kind="organization" name={present?.name} first>
+    <Crumb kind="organization" name={present?.name ?? unknown} first>
       <MenuGroup label="Organizations">
         {organizations.map(({ id, name }) => (
           <MenuLink key={id} link={<Link to={paths.projects(id)} />} current={id === present?.id}>
@@ -100,7 +104,7 @@ interface CrumbProps {
 
 function Crumb({ kind, name, first = false, children }: CrumbProps) {
   return (
-    <li className="flex min-w-0 items-center">
+    <li className="flex min-w-0 items-center last:shrink-0">
       {!first && (
         <span aria-hidden className="px-0.5 text-faint">
           /
@@ -117,7 +121,7 @@ function Crumb({ kind, name, first = false, children }: CrumbProps) {
             {name === undefined ? (
               <span className="skeleton h-3.5 w-16" />
             ) : (
-              <span className="max-w-[24ch] truncate">{name}</span>
+              <span className="max-w-[14ch] truncate sm:max-w-[24ch]">{name}</span>
             )}
             <ChevronsUpDown aria-hidden className="size-3.5 shrink-0 text-muted" />
           </button>

@@ -1,66 +1,15 @@
-import { type ReactNode, useRef, useState } from "react";
-import { explain } from "../api/errors.ts";
-import { Button } from "../ui/Button.tsx";
-import { Actions, AlertDialog } from "../ui/Dialog.tsx";
-import { Notice } from "../ui/Notice.tsx";
+import { useState } from "react";
+import { lateComponent } from "../ui/late.tsx";
+import type { ConfirmProps } from "./ConfirmDialog.tsx";
 
-interface ConfirmProps<Subject> {
-  /** What the question is about; undefined: it is not asked. */
-  readonly about: Subject | undefined;
-  readonly title: (subject: Subject) => string;
-  /** What happens, and what cannot be undone. */
-  readonly children: (subject: Subject) => ReactNode;
-  /** The button's words: the verb, never "OK". */
-  readonly verb: string;
-  readonly onConfirm: (subject: Subject) => Promise<void>;
-  readonly onClose: () => void;
-}
+const ConfirmDialog = lateComponent<ConfirmProps<unknown>>(
+  async () => (await import("./ConfirmDialog.tsx")).ConfirmDialog,
+);
 
 /** Asks before something is destroyed, does it, and says so when it could not be done. */
-export function Confirm<Subject>({ about, title, children, verb, onConfirm, onClose }: ConfirmProps<Subject>) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  // The words stay while the dialog fades, when there is nothing left to ask about.
-  const latest = useRef(about);
-  if (about !== undefined) latest.current = about;
-  const subject = latest.current;
-
-  const close = () => {
-    setError(undefined);
-    onClose();
-  };
-  const confirm = async () => {
-    if (about === undefined) return;
-    setBusy(true);
-    setError(undefined);
-    try {
-      await onConfirm(about);
-      close();
-    } catch (cause) {
-      setError(cause);
-    } finally {
-      setBusy(false);
-    }
-  };
-  const failure = error === undefined ? undefined : explain(error);
-  return (
-    <AlertDialog
-      open={about !== undefined}
-      title={subject === undefined ? "" : title(subject)}
-      description={subject === undefined ? undefined : children(subject)}
-      onClose={close}
-    >
-      {failure && (
-        <Notice kind="danger" title={failure.title} request_id={failure.request_id}>
-          {failure.detail}
-        </Notice>
-      )}
-      <Actions>
-        <Button onClick={close}>Cancel</Button>
-        <Button kind="danger" busy={busy} onClick={() => void confirm()}>
-          {verb}
-        </Button>
-      </Actions>
-    </AlertDialog>
-  );
+export function Confirm<Subject>(props: ConfirmProps<Subject>) {
+  // Once asked it stays, so that the words can fade with the dialog.
+  const [asked, setAsked] = useState(false);
+  if (props.about !== undefined && !asked) setAsked(true);
+  return asked ? <ConfirmDialog {...(props as unknown as ConfirmProps<unknown>)} /> : null;
 }

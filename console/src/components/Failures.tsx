@@ -53,7 +53,8 @@ export function PageMissing() {
   );
 }
 
-function HomeLink() {
+/** The way on from where a person cannot be. */
+export function HomeLink() {
   return (
     <p>
       <Link to={paths.home()} className={buttonClass()}>

@@ -5,6 +5,7 @@ import { Railed } from "./Railed.tsx";
 const SECTIONS = [
   { label: "Profile", to: paths.profile() },
   { label: "API keys", to: paths.apiKeys() },
+  { label: "Command lines", to: paths.commandLines() },
   { label: "Sessions", to: paths.sessions() },
 ];
 

@@ -2,7 +2,7 @@ import { getOrganization } from "@latchkey/contract/organizations.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Outlet, useParams } from "@tanstack/react-router";
 import { query } from "../api/queries.ts";
-import { Failure } from "../components/Failures.tsx";
+import { Failure, HomeLink } from "../components/Failures.tsx";
 import { paths } from "../paths.ts";
 import { Page } from "../ui/Page.tsx";
 import { Railed } from "./Railed.tsx";
@@ -15,6 +15,7 @@ export function OrganizationLayout() {
       <main id="content" className="mx-auto w-full max-w-[640px] px-4 py-16">
         <Page title="Organization">
           <Failure error={organization.error} onRetry={() => void organization.refetch()} />
+          <HomeLink />
         </Page>
       </main>
     );

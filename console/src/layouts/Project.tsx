@@ -1,5 +1,5 @@
 import { Outlet, useParams } from "@tanstack/react-router";
-import { Failure } from "../components/Failures.tsx";
+import { Failure, HomeLink } from "../components/Failures.tsx";
 import { useProject } from "../components/present.ts";
 import { paths } from "../paths.ts";
 import { Page } from "../ui/Page.tsx";
@@ -13,6 +13,7 @@ export function ProjectLayout() {
       <main id="content" className="mx-auto w-full max-w-[640px] px-4 py-16">
         <Page title="Project">
           <Failure error={project.error} onRetry={() => void project.refetch()} />
+          <HomeLink />
         </Page>
       </main>
     );

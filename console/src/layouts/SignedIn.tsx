@@ -1,8 +1,13 @@
-import { Outlet } from "@tanstack/react-router";
+import { Outlet, useRouter } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { queries } from "../api/queries.ts";
 import { TopBar } from "../components/TopBar.tsx";
+import { fetchWhenIdle } from "../ui/late.tsx";
 
 /** The frame of every page of a person who is signed in. */
 export function SignedInLayout() {
+  const router = useRouter();
+  useEffect(() => fetchWhenIdle(() => router.state.status === "pending" || queries.isFetching() > 0), [router]);
   return (
     <div className="flex min-h-dvh flex-col">
       <a

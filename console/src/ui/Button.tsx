@@ -1,5 +1,4 @@
-import { Button as BaseButton } from "@base-ui/react/button";
-import { type ComponentProps, type ReactNode, useId } from "react";
+import { type ComponentProps, type MouseEvent, type ReactNode, useId } from "react";
 import { classes } from "./classes.ts";
 import { Tooltip } from "./Tooltip.tsx";
 
@@ -10,12 +9,12 @@ const SHAPE =
   "max-sm:h-9 [&_svg]:size-4 [&_svg]:shrink-0";
 
 const KINDS: Record<ButtonKind, string> = {
-  primary: "bg-accent text-on-accent hover:not-data-disabled:bg-accent-hover",
-  secondary: "border border-line-strong bg-surface text-text hover:not-data-disabled:bg-hover",
-  quiet: "text-text hover:not-data-disabled:bg-hover",
-  danger: "bg-danger text-on-danger hover:not-data-disabled:bg-danger-hover",
+  primary: "bg-accent text-on-accent hover:not-aria-disabled:bg-accent-hover",
+  secondary: "border border-line-strong bg-surface text-text hover:not-aria-disabled:bg-hover",
+  quiet: "text-text hover:not-aria-disabled:bg-hover",
+  danger: "bg-danger text-on-danger hover:not-aria-disabled:bg-danger-hover",
 };
-const DISABLED = "data-disabled:bg-pressed data-disabled:text-faint data-disabled:border-transparent";
+const DISABLED = "aria-disabled:bg-pressed aria-disabled:text-faint aria-disabled:border-transparent";
 
 /** The look of a button, for links that are one. */
 export function buttonClass(kind: ButtonKind = "secondary"): string {
@@ -31,16 +30,29 @@ export interface ButtonProps extends Omit<ComponentProps<"button">, "disabled"> 
   readonly children: ReactNode;
 }
 
-export function Button({ kind = "secondary", disabled_reason, busy = false, className, type, ...props }: ButtonProps) {
+export function Button({
+  kind = "secondary",
+  disabled_reason,
+  busy = false,
+  className,
+  type = "button",
+  onClick,
+  ...props
+}: ButtonProps) {
   const reason_id = useId();
   const disabled = disabled_reason !== undefined || busy;
+  const press = (event: MouseEvent<HTMLButtonElement>) => {
+    // A form's button would send the form; `disabled` itself would take the focus away.
+    if (disabled) event.preventDefault();
+    else onClick?.(event);
+  };
   const button = (
-    <BaseButton
+    <button
       {...props}
-      type={type ?? "button"}
+      type={type}
+      onClick={press}
       className={classes(buttonClass(kind), className)}
-      disabled={disabled}
-      focusableWhenDisabled
+      aria-disabled={disabled || undefined}
       aria-busy={busy || undefined}
       aria-describedby={disabled_reason === undefined ? props["aria-describedby"] : reason_id}
     />
@@ -56,6 +68,11 @@ export function Button({ kind = "secondary", disabled_reason, busy = false, clas
   );
 }
 
+/** The look of a button that is an icon. */
+export const ICON_BUTTON =
+  "inline-flex size-7 shrink-0 items-center justify-center rounded-md text-muted transition-colors max-sm:size-9 " +
+  "hover:bg-hover hover:text-text data-popup-open:bg-pressed [&_svg]:size-4";
+
 interface IconButtonProps extends Omit<ComponentProps<"button">, "children"> {
   /** The name that a screen reader says and the tooltip shows. */
   readonly label: string;
@@ -64,18 +81,10 @@ interface IconButtonProps extends Omit<ComponentProps<"button">, "children"> {
 }
 
 /** Only for icons that everybody reads alike: copy, close, more. */
-export function IconButton({ label, className, ...props }: IconButtonProps) {
+export function IconButton({ label, className, type = "button", ...props }: IconButtonProps) {
   return (
     <Tooltip text={label}>
-      <BaseButton
-        {...props}
-        aria-label={label}
-        className={classes(
-          "inline-flex size-7 shrink-0 items-center justify-center rounded-md text-muted transition-colors max-sm:size-9",
-          "hover:bg-hover hover:text-text data-popup-open:bg-pressed [&_svg]:size-4",
-          className,
-        )}
-      />
+      <button {...props} type={type} aria-label={label} className={classes(ICON_BUTTON, className)} />
     </Tooltip>
   );
 }

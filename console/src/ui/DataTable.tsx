@@ -1,9 +1,9 @@
 import { ArrowDown, ArrowUp, Ellipsis, Search } from "lucide-react";
-import { type ReactNode, useDeferredValue, useId, useMemo, useState } from "react";
-import { Button, IconButton } from "./Button.tsx";
+import { memo, type ReactNode, useDeferredValue, useId, useMemo, useState } from "react";
+import { Button, ICON_BUTTON } from "./Button.tsx";
 import { classes } from "./classes.ts";
-import { INPUT } from "./fields.tsx";
-import { Menu } from "./Menu.tsx";
+import { INPUT } from "./input-class.ts";
+import { type SharedMenu, SharedMenuPopup, SharedMenuTrigger, useSharedMenu } from "./Menu.tsx";
 import { type RowReader, type Sort, searchRows, sortRows } from "./rows.ts";
 import { useVisibleRows } from "./visible-rows.ts";
 
@@ -72,7 +72,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
     <div className="flex flex-col gap-3">
       {(searchable || view.search !== "") && (
         <SearchField
-          label={`Search ${props.label.toLowerCase()}`}
+          label={searchLabel(props.label)}
           value={view.search}
           onChange={(value) => setView({ ...view, search: value })}
           count={shown.length}
@@ -89,6 +89,11 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
       )}
     </div>
   );
+}
+
+/** "Search members", "Search API keys". */
+function searchLabel(label: string): string {
+  return `Search ${/^[A-Z][a-z]/.test(label) ? label.charAt(0).toLowerCase() + label.slice(1) : label}`;
 }
 
 interface SearchFieldProps {
@@ -129,6 +134,7 @@ type TableProps<Row> = DataTableProps<Row> & { readonly view: TableView; readonl
 
 function Table<Row>({ label, columns, rows, rowId, narrow, menu, rowName, view, onView }: TableProps<Row>) {
   const { body, first, last, before_px, after_px } = useVisibleRows(rows?.length ?? 0);
+  const shared_menu = useSharedMenu<Row>();
   const span = columns.length + (menu ? 1 : 0);
   return (
     <div className="rounded-lg border border-line bg-surface">
@@ -154,41 +160,62 @@ function Table<Row>({ label, columns, rows, rowId, narrow, menu, rowName, view, 
           {rows === undefined && <SkeletonRows columns={columns} menu={menu !== undefined} />}
           {before_px > 0 && <Spacer span={span} height_px={before_px} />}
           {rows?.slice(first, last).map((row, index) => (
-            <tr
+            <BodyRow
               key={rowId(row)}
-              aria-rowindex={first + index + 2}
-              className="group h-10 hover:bg-sunken max-sm:h-14 [&:last-child>*]:border-b-0"
-            >
-              {columns.map((column, position) => (
-                <BodyCell key={column.id} column={column} heads_row={position === 0}>
-                  {column.cell(row)}
-                  {position === 0 && narrow && (
-                    <div className="truncate text-13 font-normal text-muted sm:hidden">{narrow(row)}</div>
-                  )}
-                </BodyCell>
-              ))}
-              {menu && (
-                <td className="border-b border-line pr-2 text-right">
-                  <Menu
-                    align="end"
-                    trigger={
-                      <IconButton label={`Actions for ${rowName?.(row) ?? rowId(row)}`}>
-                        <Ellipsis aria-hidden />
-                      </IconButton>
-                    }
-                  >
-                    {menu(row)}
-                  </Menu>
-                </td>
-              )}
-            </tr>
+              row={row}
+              index={first + index}
+              columns={columns}
+              narrow={narrow}
+              shared_menu={menu && shared_menu}
+              name={rowName?.(row) ?? String(rowId(row))}
+            />
           ))}
           {after_px > 0 && <Spacer span={span} height_px={after_px} />}
         </tbody>
       </table>
+      {menu && <SharedMenuPopup menu={shared_menu} items={menu} />}
     </div>
   );
 }
+
+interface BodyRowProps<Row> {
+  readonly row: Row;
+  /** Among all rows, from 0. */
+  readonly index: number;
+  readonly columns: readonly Column<Row>[];
+  readonly narrow: ((row: Row) => ReactNode) | undefined;
+  readonly shared_menu: SharedMenu<Row> | undefined;
+  readonly name: string;
+}
+
+/** Kept as it is while the table scrolls: only rows that come into the window are worked on. */
+const BodyRow = memo(function BodyRow<Row>({ row, index, columns, narrow, shared_menu, name }: BodyRowProps<Row>) {
+  return (
+    <tr aria-rowindex={index + 2} className="group h-10 hover:bg-sunken max-sm:h-14 [&:last-child>*]:border-b-0">
+      {columns.map((column, position) => (
+        <BodyCell key={column.id} column={column} heads_row={position === 0}>
+          {column.cell(row)}
+          {position === 0 && narrow && (
+            <div className="truncate text-13 font-normal text-muted sm:hidden">{narrow(row)}</div>
+          )}
+        </BodyCell>
+      ))}
+      {shared_menu && (
+        <td className="border-b border-line pr-2 text-right">
+          <SharedMenuTrigger
+            menu={shared_menu}
+            subject={row}
+            trigger={
+              <button type="button" aria-label={`Actions for ${name}`} className={ICON_BUTTON}>
+                <Ellipsis aria-hidden />
+              </button>
+            }
+          />
+        </td>
+      )}
+    </tr>
+  );
+}) as <Row>(props: BodyRowProps<Row>) => ReactNode;
 
 /** Stands for the rows above or below the window, so that the scroll bar tells the truth. */
 function Spacer({ span, height_px }: { readonly span: number; readonly height_px: number }) {

@@ -1,78 +1,118 @@
-import { Menu as BaseMenu } from "@base-ui/react/menu";
-import { Check } from "lucide-react";
-import type { ReactElement, ReactNode } from "react";
-import { classes } from "./classes.ts";
+import type { Menu as BaseMenu } from "@base-ui/react/menu";
+import { cloneElement, type ReactElement, type ReactNode, useId, useMemo, useRef, useState } from "react";
+import { Late, useLate } from "./late.tsx";
 
-interface MenuProps {
+/**
+ * Menus. Until their working parts have come, a menu is its trigger alone; pointing at it, focusing it or
+ * pressing it fetches them, and a press that came too early opens the menu when it can.
+ */
+export const menuParts = new Late(() => import("./menu-parts.tsx"));
+
+type TriggerProps = Record<string, unknown>;
+
+export interface MenuProps {
   /** The button that opens it. */
-  readonly trigger: ReactElement;
+  readonly trigger: ReactElement<TriggerProps>;
   readonly align?: "start" | "end";
   readonly children: ReactNode;
   readonly className?: string;
 }
 
-export function Menu({ trigger, align = "start", children, className }: MenuProps) {
-  return (
-    <BaseMenu.Root modal={false}>
-      <BaseMenu.Trigger render={trigger} />
-      <BaseMenu.Portal>
-        <BaseMenu.Positioner sideOffset={4} align={align} className="z-30 outline-none">
-          <BaseMenu.Popup
-            className={classes(
-              "max-h-[min(28rem,var(--available-height))] min-w-44 overflow-y-auto rounded-lg border border-line bg-raised p-1 shadow-popup outline-none",
-              className,
-            )}
-          >
-            {children}
-          </BaseMenu.Popup>
-        </BaseMenu.Positioner>
-      </BaseMenu.Portal>
-    </BaseMenu.Root>
-  );
+export function Menu(props: MenuProps) {
+  const parts = useLate(menuParts);
+  const [pressed, setPressed] = useState(false);
+  const focused = useRef(false);
+  if (parts) return <parts.OpenMenu {...props} pressed={pressed} focused={focused.current} />;
+  const fetch = () => void menuParts.load().catch(() => undefined);
+  return cloneElement(props.trigger, {
+    "aria-haspopup": "menu",
+    "aria-expanded": false,
+    onPointerEnter: fetch,
+    onFocus: () => {
+      focused.current = true;
+      fetch();
+    },
+    onBlur: () => {
+      focused.current = false;
+    },
+    onClick: () => {
+      setPressed(true);
+      fetch();
+    },
+  });
 }
 
-const ITEM =
-  "flex h-8 items-center gap-2 rounded-md px-2.5 text-14 select-none outline-none data-highlighted:bg-hover max-sm:h-10 [&_svg]:size-4 [&_svg]:shrink-0 ";
+/** One menu that many triggers open, each for its own subject: the rows of a table. Undefined inside: not here yet. */
+export interface SharedMenu<Subject> {
+  readonly handle: BaseMenu.Handle<Subject> | undefined;
+}
 
-interface MenuItemProps {
+export function useSharedMenu<Subject>(): SharedMenu<Subject> {
+  const parts = useLate(menuParts);
+  return useMemo(() => ({ handle: parts?.createHandle<Subject>() }), [parts]);
+}
+
+export interface SharedMenuTriggerProps<Subject> {
+  readonly menu: SharedMenu<Subject>;
+  readonly subject: Subject;
+  readonly trigger: ReactElement<TriggerProps>;
+}
+
+export function SharedMenuTrigger<Subject>({ menu, subject, trigger }: SharedMenuTriggerProps<Subject>) {
+  const parts = useLate(menuParts);
+  const id = useId();
+  const button = cloneElement(trigger, { id });
+  if (parts && menu.handle) return <parts.SharedTrigger handle={menu.handle} subject={subject} trigger={button} />;
+  const fetch = () => menuParts.load().catch(() => undefined);
+  return cloneElement(button, {
+    "aria-haspopup": "menu",
+    "aria-expanded": false,
+    onPointerEnter: fetch,
+    // The working trigger takes the place of this one, and goes on where it was.
+    onFocus: () => void fetch().then(() => whenDrawn(() => document.getElementById(id)?.focus())),
+    onClick: () => void fetch().then(() => whenDrawn(() => document.getElementById(id)?.click())),
+  });
+}
+
+function whenDrawn(run: () => void): void {
+  requestAnimationFrame(() => requestAnimationFrame(run));
+}
+
+export interface SharedMenuPopupProps<Subject> {
+  readonly menu: SharedMenu<Subject>;
+  readonly items: (subject: Subject) => ReactNode;
+}
+
+export function SharedMenuPopup<Subject>({ menu, items }: SharedMenuPopupProps<Subject>) {
+  const parts = useLate(menuParts);
+  return parts && menu.handle && <parts.SharedPopup handle={menu.handle} items={items} />;
+}
+
+export interface MenuItemProps {
   readonly onClick: () => void;
   readonly danger?: boolean;
   readonly disabled_reason?: string | undefined;
   readonly children: ReactNode;
 }
 
-export function MenuItem({ onClick, danger = false, disabled_reason, children }: MenuItemProps) {
-  const disabled = disabled_reason !== undefined;
-  return (
-    <BaseMenu.Item
-      onClick={onClick}
-      disabled={disabled}
-      className={classes(ITEM, danger && "text-danger", disabled && "h-auto flex-wrap py-1.5 text-muted")}
-    >
-      {children}
-      {/* A menu item takes focus when it is disabled too, so its reason is read out with it. */}
-      {disabled && <span className="w-full text-13 text-muted">{disabled_reason}</span>}
-    </BaseMenu.Item>
-  );
+export function MenuItem(props: MenuItemProps) {
+  const parts = useLate(menuParts);
+  return parts && <parts.Item {...props} />;
 }
 
-interface MenuLinkProps {
+export interface MenuLinkProps {
   /** A router's link without its content. */
   readonly link: ReactElement;
   readonly current?: boolean;
   readonly children: ReactNode;
 }
 
-export function MenuLink({ link, current, children }: MenuLinkProps) {
-  return (
-    <BaseMenu.LinkItem render={link} closeOnClick className={ITEM} aria-current={current ? "true" : undefined}>
-      {children}
-      {current && <Check aria-hidden className="ml-auto" />}
-    </BaseMenu.LinkItem>
-  );
+export function MenuLink(props: MenuLinkProps) {
+  const parts = useLate(menuParts);
+  return parts && <parts.LinkItem {...props} />;
 }
 
-interface MenuChoiceProps<Value extends string> {
+export interface MenuChoiceProps<Value extends string> {
   readonly label: string;
   readonly value: Value;
   readonly options: readonly { readonly value: Value; readonly label: string }[];
@@ -80,31 +120,17 @@ interface MenuChoiceProps<Value extends string> {
 }
 
 /** One of a few, chosen inside a menu. */
-export function MenuChoice<Value extends string>({ label, value, options, onChange }: MenuChoiceProps<Value>) {
-  return (
-    <BaseMenu.RadioGroup value={value} onValueChange={(next) => onChange(next as Value)}>
-      <BaseMenu.GroupLabel className="px-2.5 pt-2 pb-1 text-13 text-muted">{label}</BaseMenu.GroupLabel>
-      {options.map((option) => (
-        <BaseMenu.RadioItem key={option.value} value={option.value} className={ITEM}>
-          {option.label}
-          <BaseMenu.RadioItemIndicator className="ml-auto">
-            <Check aria-hidden />
-          </BaseMenu.RadioItemIndicator>
-        </BaseMenu.RadioItem>
-      ))}
-    </BaseMenu.RadioGroup>
-  );
+export function MenuChoice<Value extends string>(props: MenuChoiceProps<Value>) {
+  const parts = useLate(menuParts);
+  return parts && <parts.Choice {...props} />;
 }
 
-export function MenuGroup({ label, children }: { readonly label: string; readonly children: ReactNode }) {
-  return (
-    <BaseMenu.Group>
-      <BaseMenu.GroupLabel className="px-2.5 pt-2 pb-1 text-13 text-muted">{label}</BaseMenu.GroupLabel>
-      {children}
-    </BaseMenu.Group>
-  );
+export function MenuGroup(props: { readonly label: string; readonly children: ReactNode }) {
+  const parts = useLate(menuParts);
+  return parts && <parts.Group {...props} />;
 }
 
 export function MenuSeparator() {
-  return <BaseMenu.Separator className="my-1 h-px bg-line" />;
+  const parts = useLate(menuParts);
+  return parts && <parts.Separator />;
 }

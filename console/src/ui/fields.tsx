@@ -4,12 +4,9 @@ import { useFormContext } from "react-hook-form";
 import { IconButton } from "./Button.tsx";
 import { classes } from "./classes.ts";
 import { type Rules, useTextField } from "./Form.tsx";
+import { INPUT } from "./input-class.ts";
 
 /** The fields of a form. Each takes its name in the form's values, its label, and its rules in words. */
-
-export const INPUT =
-  "h-8 w-full rounded-md border border-line-strong bg-surface px-2.5 text-14 text-text placeholder:text-faint max-sm:h-10 max-sm:text-16 " +
-  "aria-invalid:border-danger focus-visible:outline-offset-0 disabled:bg-sunken disabled:text-muted";
 
 interface FieldProps {
   readonly id: string;
@@ -126,27 +123,28 @@ export function RadioField({ name, legend, options }: RadioFieldProps) {
       {options.map((option) => {
         const note = option.disabled_reason ?? option.hint;
         return (
-          <label
+          <div
             key={option.value}
-            className={classes("flex gap-2.5 rounded-md py-1", option.disabled_reason !== undefined && "text-muted")}
+            className={classes("flex gap-2.5 py-1", option.disabled_reason !== undefined && "text-muted")}
           >
             <input
+              id={`${id}-${option.value}`}
               type="radio"
               value={option.value}
               disabled={option.disabled_reason !== undefined}
-              aria-describedby={note ? `${id}-${option.value}` : undefined}
+              aria-describedby={note ? `${id}-${option.value}-note` : undefined}
               className="mt-0.5 size-4 shrink-0 accent-accent"
               {...form.register(name)}
             />
-            <span className="flex flex-col">
-              <span>{option.label}</span>
+            <div className="flex flex-1 flex-col">
+              <label htmlFor={`${id}-${option.value}`}>{option.label}</label>
               {note && (
-                <span id={`${id}-${option.value}`} className="text-13 text-muted">
+                <p id={`${id}-${option.value}-note`} className="text-13 text-muted">
                   {note}
-                </span>
+                </p>
               )}
-            </span>
-          </label>
+            </div>
+          </div>
         );
       })}
     </fieldset>

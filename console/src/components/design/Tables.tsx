@@ -1,3 +1,5 @@
+import { useState } from "react";
+import { Button } from "../../ui/Button.tsx";
 import { type Column, DataTable } from "../../ui/DataTable.tsx";
 import { MenuItem } from "../../ui/Menu.tsx";
 import { Notice } from "../../ui/Notice.tsx";
@@ -36,6 +38,7 @@ function rows(count: number): readonly Row[] {
 
 export function Tables() {
   const shape = { columns: COLUMNS, rowId: ({ id }: Row) => id, rowName: ({ name }: Row) => name };
+  const [many, setMany] = useState(false);
   const menu = () => <MenuItem onClick={() => {}}>Rename…</MenuItem>;
   return (
     <>
@@ -58,7 +61,13 @@ export function Tables() {
         />
       </Section>
       <Section title="Ten thousand rows">
-        <DataTable {...shape} label="Many rows" rows={MANY} menu={menu} empty={null} />
+        {many ? (
+          <DataTable {...shape} label="Many rows" rows={MANY} menu={menu} empty={null} />
+        ) : (
+          <Button className="self-start" onClick={() => setMany(true)}>
+            Show them
+          </Button>
+        )}
       </Section>
     </>
   );

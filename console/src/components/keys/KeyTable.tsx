@@ -1,5 +1,5 @@
 import type { ListedKey } from "@latchkey/contract/api-keys.ts";
-import type { ReactNode } from "react";
+import { type ReactNode, useMemo } from "react";
 import { Mono } from "../../ui/Code.tsx";
 import { type Column, DataTable } from "../../ui/DataTable.tsx";
 import { MenuItem } from "../../ui/Menu.tsx";
@@ -23,8 +23,31 @@ interface KeyTableProps {
 export function KeyTable({ label, keys, empty, failed, onRevoke, reach }: KeyTableProps) {
   const person = usePerson();
   const [view, setView] = useTableView();
-  const creator = (key: ListedKey) => (key.created_by.id === person?.id ? "you" : key.created_by.name);
-  const columns: Column<ListedKey>[] = [
+  const columns = useMemo(() => columnsFor(person?.id, reach), [person?.id, reach]);
+  return (
+    <DataTable
+      label={label}
+      columns={columns}
+      rows={keys}
+      rowId={(key) => key.id}
+      rowName={(key) => key.name}
+      empty={empty}
+      failed={failed}
+      view={view}
+      onView={setView}
+      narrow={narrowLine}
+      menu={(key) => (
+        <MenuItem danger onClick={() => onRevoke(key)}>
+          Revoke…
+        </MenuItem>
+      )}
+    />
+  );
+}
+
+function columnsFor(person_id: string | undefined, reach: Column<ListedKey> | undefined): readonly Column<ListedKey>[] {
+  const creator = (key: ListedKey) => (key.created_by.id === person_id ? "you" : key.created_by.name);
+  return [
     {
       id: "name",
       header: "Name",
@@ -64,28 +87,13 @@ export function KeyTable({ label, keys, empty, failed, onRevoke, reach }: KeyTab
       cell: (key) => <LastUse used={key} />,
     },
   ];
+}
+
+function narrowLine(key: ListedKey): ReactNode {
   return (
-    <DataTable
-      label={label}
-      columns={columns}
-      rows={keys}
-      rowId={(key) => key.id}
-      rowName={(key) => key.name}
-      empty={empty}
-      failed={failed}
-      view={view}
-      onView={setView}
-      narrow={(key) => (
-        <>
-          <Mono>{`…${key.hint}`}</Mono> · {key.last_used_at === null ? "never used" : <LastUse used={key} />}
-        </>
-      )}
-      menu={(key) => (
-        <MenuItem danger onClick={() => onRevoke(key)}>
-          Revoke…
-        </MenuItem>
-      )}
-    />
+    <>
+      <Mono>{`…${key.hint}`}</Mono> · {key.last_used_at === null ? "never used" : <LastUse used={key} />}
+    </>
   );
 }
 

@@ -7,23 +7,18 @@ import { Actions, AlertDialog, Dialog } from "../../ui/Dialog.tsx";
 import { ShownOnce } from "./ShownOnce.tsx";
 
 interface NewKeyDialogProps {
-  readonly open: boolean;
   readonly onClose: () => void;
   /** The form; it hands over the key that it got. */
   readonly form: (onCreated: (key: CreatedKey) => void) => ReactNode;
-  readonly return_focus?: RefObject<HTMLElement | null>;
+  readonly return_focus: RefObject<HTMLElement | null>;
 }
 
 /**
- * Creates a key and shows its token, once. The token is in the state of this component and nowhere else:
- * the call's answer goes through no cache, and the state goes with the component when the dialog closes.
+ * Creates a key and shows its token, once. The token is in the state of this component and nowhere else: the
+ * call's answer goes through no cache, and the state goes with the component. It is open as long as it is
+ * mounted, so that each key has a component of its own, and nothing of one is found in the next.
  */
-export function NewKeyDialog(props: NewKeyDialogProps) {
-  // A fresh component for each key: nothing of one can be found in the next.
-  return props.open ? <OpenDialog {...props} /> : null;
-}
-
-function OpenDialog({ onClose, form, return_focus }: NewKeyDialogProps) {
+export function NewKeyDialog({ onClose, form, return_focus }: NewKeyDialogProps) {
   const [created, setCreated] = useState<CreatedKey>();
   const [stored, setStored] = useState(false);
   const [leaving, setLeaving] = useState(false);

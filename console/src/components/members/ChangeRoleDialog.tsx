@@ -12,13 +12,12 @@ import type { MemberWithUser } from "./member-with-user.ts";
 
 interface ChangeRoleDialogProps {
   readonly org_id: string;
-  /** Whose role; undefined: closed. */
-  readonly changing: MemberWithUser | undefined;
+  /** Whose role. */
+  readonly changing: MemberWithUser;
   readonly onClose: () => void;
 }
 
 export function ChangeRoleDialog({ org_id, changing, onClose }: ChangeRoleDialogProps) {
-  if (!changing) return null;
   const { member, user } = changing;
   return (
     <Dialog open title={`Member role of ${user.name}`} onClose={onClose}>

@@ -19,15 +19,8 @@ import { MEMBER_ROLES } from "./member-roles.ts";
 
 interface InviteDialogProps {
   readonly org_id: string;
-  readonly open: boolean;
   readonly onClose: () => void;
   readonly return_focus: RefObject<HTMLElement | null>;
-}
-
-/** Invites one person. Where the server sends no mail, the link is shown once, for the inviter to pass on. */
-export function InviteDialog(props: InviteDialogProps) {
-  // A fresh component each time: a link is not found in the next dialog.
-  return props.open ? <OpenDialog {...props} /> : null;
 }
 
 interface Link {
@@ -35,7 +28,11 @@ interface Link {
   readonly url: string;
 }
 
-function OpenDialog({ org_id, onClose, return_focus }: InviteDialogProps) {
+/**
+ * Invites one person. Where the server sends no mail, the link is shown once, for the inviter to pass on. It
+ * is open as long as it is mounted: a link is not found in the next dialog.
+ */
+export function InviteDialog({ org_id, onClose, return_focus }: InviteDialogProps) {
   const [link, setLink] = useState<Link>();
   if (link) {
     return (

@@ -9,7 +9,7 @@ import { EndpointState } from "./states.tsx";
 
 const COLUMNS: readonly Column<Endpoint>[] = [
   { id: "id", header: "Compute id", cell: ({ id }) => <Mono>{id}</Mono> },
-  { id: "state", header: "State", width: "w-52", cell: (endpoint) => <EndpointState endpoint={endpoint} /> },
+  { id: "state", header: "State", width: "w-28 sm:w-52", cell: (endpoint) => <EndpointState endpoint={endpoint} /> },
   {
     id: "host",
     header: "Host",

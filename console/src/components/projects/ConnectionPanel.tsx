@@ -9,7 +9,7 @@ import { explain } from "../../api/errors.ts";
 import { query } from "../../api/queries.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Code } from "../../ui/Code.tsx";
-import { INPUT } from "../../ui/fields.tsx";
+import { INPUT } from "../../ui/input-class.ts";
 import { Notice } from "../../ui/Notice.tsx";
 import { Failure } from "../Failures.tsx";
 import { HIDDEN_PASSWORD, RECIPES, type Recipe, type Target } from "./connection-strings.ts";

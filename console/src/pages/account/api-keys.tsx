@@ -6,8 +6,7 @@ import { query, refresh } from "../../api/queries.ts";
 import { useCreateOnArrival } from "../../components/create-on-arrival.ts";
 import { Failure } from "../../components/Failures.tsx";
 import { KeyTable } from "../../components/keys/KeyTable.tsx";
-import { NewKeyDialog } from "../../components/keys/NewKeyDialog.tsx";
-import { PersonalKeyForm } from "../../components/keys/PersonalKeyForm.tsx";
+import { NewPersonalKeyDialog } from "../../components/keys/late-dialogs.ts";
 import { RevokeKeyDialog } from "../../components/keys/RevokeKeyDialog.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Empty, Page } from "../../ui/Page.tsx";
@@ -40,12 +39,7 @@ export function AccountApiKeysPage() {
         }
         onRevoke={setRevoking}
       />
-      <NewKeyDialog
-        open={creating}
-        onClose={() => setCreating(false)}
-        return_focus={create_button}
-        form={(onCreated) => <PersonalKeyForm onCreated={onCreated} onCancel={() => setCreating(false)} />}
-      />
+      {creating && <NewPersonalKeyDialog onClose={() => setCreating(false)} return_focus={create_button} />}
       <RevokeKeyDialog
         revoking={revoking}
         onClose={() => setRevoking(undefined)}

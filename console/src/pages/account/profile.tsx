@@ -1,10 +1,11 @@
+import { ChangePasswordForm } from "../../components/ChangePasswordForm.tsx";
 import { usePerson } from "../../components/present.ts";
 import { Mono } from "../../ui/Code.tsx";
 import { CopyButton } from "../../ui/CopyButton.tsx";
-import { Fact, Facts, Page } from "../../ui/Page.tsx";
+import { Fact, Facts, Page, Section } from "../../ui/Page.tsx";
 import { Tag } from "../../ui/State.tsx";
 
-/** Who is signed in. Read only: the API of this release changes none of it. */
+/** Who is signed in. Of this the API of this release changes the password alone. */
 export function ProfilePage() {
   const person = usePerson();
   if (!person) return null;
@@ -22,6 +23,12 @@ export function ProfilePage() {
           </span>
         </Fact>
       </Facts>
+      <Section
+        title="Password"
+        description="Changing it ends your other sessions and the logins of your command lines. API keys go on working."
+      >
+        <ChangePasswordForm />
+      </Section>
     </Page>
   );
 }

@@ -14,9 +14,8 @@ import { listQuery, query, refresh } from "../../api/queries.ts";
 import { Confirm } from "../../components/Confirm.tsx";
 import { useCreateOnArrival } from "../../components/create-on-arrival.ts";
 import { Failure } from "../../components/Failures.tsx";
-import { ChangeRoleDialog } from "../../components/members/ChangeRoleDialog.tsx";
 import { InvitationTable } from "../../components/members/InvitationTable.tsx";
-import { InviteDialog } from "../../components/members/InviteDialog.tsx";
+import { ChangeRoleDialog, InviteDialog } from "../../components/members/late-dialogs.ts";
 import type { MemberWithUser } from "../../components/members/member-with-user.ts";
 import { usePerson } from "../../components/present.ts";
 import { useTableView } from "../../components/table-view.ts";
@@ -136,13 +135,10 @@ export function MembersPage() {
           />
         </Section>
       )}
-      <InviteDialog
-        org_id={org_id}
-        open={inviting && !refusal}
-        onClose={() => setInviting(false)}
-        return_focus={invite_button}
-      />
-      <ChangeRoleDialog org_id={org_id} changing={changing} onClose={() => setChanging(undefined)} />
+      {inviting && !refusal && (
+        <InviteDialog org_id={org_id} onClose={() => setInviting(false)} return_focus={invite_button} />
+      )}
+      {changing && <ChangeRoleDialog org_id={org_id} changing={changing} onClose={() => setChanging(undefined)} />}
       <Confirm
         about={removing}
         title={(row) => (isSelf(row) ? "Leave this organization?" : `Remove ${row.user.name}?`)}

@@ -2,15 +2,14 @@ import { type ListedKey, listOrgApiKeys, revokeOrgApiKey } from "@latchkey/contr
 import { listProjects } from "@latchkey/contract/projects.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
-import { useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { api } from "../../../api/client.ts";
 import { hasStatus, sentence } from "../../../api/errors.ts";
 import { listQuery, query, refresh } from "../../../api/queries.ts";
 import { useCreateOnArrival } from "../../../components/create-on-arrival.ts";
 import { Failure } from "../../../components/Failures.tsx";
 import { KeyTable } from "../../../components/keys/KeyTable.tsx";
-import { NewKeyDialog } from "../../../components/keys/NewKeyDialog.tsx";
-import { OrganizationKeyForm } from "../../../components/keys/OrganizationKeyForm.tsx";
+import { NewOrganizationKeyDialog } from "../../../components/keys/late-dialogs.ts";
 import { RevokeKeyDialog } from "../../../components/keys/RevokeKeyDialog.tsx";
 import { paths } from "../../../paths.ts";
 import { Button, buttonClass } from "../../../ui/Button.tsx";
@@ -70,14 +69,9 @@ export function OrganizationApiKeysPage() {
           onRevoke={setRevoking}
         />
       )}
-      <NewKeyDialog
-        open={creating && !refused}
-        onClose={() => setCreating(false)}
-        return_focus={create_button}
-        form={(onCreated) => (
-          <OrganizationKeyForm org_id={org_id} onCreated={onCreated} onCancel={() => setCreating(false)} />
-        )}
-      />
+      {creating && !refused && (
+        <NewOrganizationKeyDialog org_id={org_id} onClose={() => setCreating(false)} return_focus={create_button} />
+      )}
       <RevokeKeyDialog
         revoking={revoking}
         onClose={() => setRevoking(undefined)}
@@ -92,22 +86,24 @@ export function OrganizationApiKeysPage() {
 
 function useReachColumn(org_id: string): Column<ListedKey> {
   const projects = useQuery({ ...listQuery(listProjects, { query: { org_id, limit: 400 } }), staleTime: 30_000 }).data;
-  const nameOf = ({ project_id }: ListedKey) =>
-    project_id === undefined ? "All projects" : (projects?.find(({ id }) => id === project_id)?.name ?? project_id);
-  return {
-    id: "reach",
-    header: "Reach",
-    width: "w-44",
-    from: "lg",
-    value: nameOf,
-    search: nameOf,
-    cell: (key) =>
-      key.project_id === undefined ? (
-        nameOf(key)
-      ) : (
-        <Link to={paths.project(key.project_id)} className="underline underline-offset-2 hover:text-accent">
-          {nameOf(key)}
-        </Link>
-      ),
-  };
+  return useMemo(() => {
+    const nameOf = ({ project_id }: ListedKey) =>
+      project_id === undefined ? "All projects" : (projects?.find(({ id }) => id === project_id)?.name ?? project_id);
+    return {
+      id: "reach",
+      header: "Reach",
+      width: "w-44",
+      from: "lg",
+      value: nameOf,
+      search: nameOf,
+      cell: (key) =>
+        key.project_id === undefined ? (
+          nameOf(key)
+        ) : (
+          <Link to={paths.project(key.project_id)} className="underline underline-offset-2 hover:text-accent">
+            {nameOf(key)}
+          </Link>
+        ),
+    };
+  }, [projects]);
 }
