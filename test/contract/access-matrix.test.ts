@@ -3,9 +3,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { CaseRunner, missingCases } from "../harness/cases.ts";
-import { contracts, OPEN_OPERATIONS } from "../harness/contracts.ts";
+import { contracts, OPEN_OPERATIONS, SESSION_OPERATIONS } from "../harness/contracts.ts";
 import { type CallOptions, startServer, type TestServer } from "../harness/server.ts";
-import { buildWorld, type World } from "../harness/world.ts";
+import { buildWorld, fromElsewhere, type World } from "../harness/world.ts";
 
 const GOLDEN = join(import.meta.dirname, "access-matrix.txt");
 const HEADING = [
@@ -18,7 +18,8 @@ const HEADING = [
   "#   proj, other proj          project key of the project that is asked about, and of another one beside it",
   "#   revoked                   personal key of the admin, revoked",
   "#   session                   session cookie of the admin",
-  "#   oauth                     well-formed token of the kind that is reserved for OAuth",
+  "#   login                     access token of a login of the admin through the browser",
+  "#   oauth                     well-formed token of that kind that was never issued",
   "",
 ];
 
@@ -33,6 +34,7 @@ const PRINCIPALS: Record<string, (world: World) => CallOptions> = {
   "other proj": ({ second_project_key }) => ({ key: second_project_key }),
   revoked: ({ revoked_key }) => ({ key: revoked_key }),
   session: ({ admin }) => ({ cookie: admin.cookie }),
+  login: ({ login_token }) => ({ key: login_token }),
   oauth: ({ oauth_token }) => ({ key: oauth_token }),
 };
 const COLUMNS = Object.keys(PRINCIPALS);
@@ -60,14 +62,18 @@ suite("access matrix", () => {
   const pathOf = (id: string) => contracts.find((contract) => contract.id === id)?.path ?? "";
 
   before(async () => {
-    server = await startServer(undefined, { LATCHKEY_SIGN_UP: "open", LATCHKEY_LOG_LEVEL: "info" });
+    server = await startServer(undefined, {
+      LATCHKEY_SIGN_UP: "open",
+      LATCHKEY_LOG_LEVEL: "info",
+      LATCHKEY_TRUST_PROXY: "1",
+    });
     const world = await buildWorld(server);
     for (const { id } of contracts) {
       if (missingCases(contracts).length > 0) return;
       const runner = new CaseRunner(world, id);
       const row: Record<string, number> = {};
       for (const [column, options] of Object.entries(PRINCIPALS)) {
-        row[column] = (await runner.call(options(world))).status;
+        row[column] = (await runner.call({ ...options(world), headers: fromElsewhere() })).status;
       }
       matrix.set(id, row);
     }
@@ -122,18 +128,19 @@ suite("access matrix", () => {
   });
 
   test("what is a person's own is no other person's", () => {
-    for (const id of ["revokeApiKey", "deleteSession"]) {
+    for (const id of ["revokeApiKey", "deleteSession", "revokeOAuthGrant"]) {
       for (const column of ["member", "stranger", "org", "proj"]) {
         assert.equal(matrix.get(id)?.[column], 404, `${id} as ${column}`);
       }
     }
   });
 
-  test("the admin may do everything, by key and by session alike", () => {
+  test("the admin may do everything, by key, by login and by session alike", () => {
     each((id, row) => {
       assert.ok(isSuccess(row.session), `${id} by session: ${row.session}`);
-      // A key has no session to sign out of.
-      if (id !== "signOut") assert.ok(isSuccess(row.admin), `${id} by key: ${row.admin}`);
+      assert.equal(row.login, row.admin, `${id} by login`);
+      if (SESSION_OPERATIONS.has(id)) assert.ok(!isSuccess(row.admin), `${id} by key: ${row.admin}`);
+      else assert.ok(isSuccess(row.admin), `${id} by key: ${row.admin}`);
     });
   });
 

@@ -9,6 +9,7 @@ import {
   createOrganizationKey,
   createPersonalKey,
   createProject,
+  fromElsewhere,
   memberIdOf,
   signIn,
   type World,
@@ -25,6 +26,8 @@ const NOWHERE = {
   invitation_id: "00000000-0000-4000-8000-000000000000",
   session_id: "00000000-0000-4000-8000-000000000000",
   key_id: "100001",
+  grant_id: "1001",
+  user_code: "BCDF-GHJK",
   role_name: "nobody",
   database_name: "nothing",
 };
@@ -51,14 +54,16 @@ suite("unauthorized", () => {
   let refusal: ReturnType<typeof comparable>;
 
   before(async () => {
-    server = await startServer(undefined, { LATCHKEY_SIGN_UP: "open" });
+    server = await startServer(undefined, { LATCHKEY_SIGN_UP: "open", LATCHKEY_TRUST_PROXY: "1" });
     world = await buildWorld(server);
     refusal = comparable(await server.call("GET", "/users/me"));
   });
   after(() => server?.close());
 
+  const callFromElsewhere = (method: string, path: string, options: CallOptions) =>
+    server.call(method, path, { ...options, headers: { ...options.headers, ...fromElsewhere() } });
   const assertRefused = async (options: CallOptions, path = "/users/me", method = "GET") =>
-    assert.deepEqual(comparable(await server.call(method, path, options)), refusal, JSON.stringify(options));
+    assert.deepEqual(comparable(await callFromElsewhere(method, path, options)), refusal, JSON.stringify(options));
 
   test("the refusal is Neon's: 401, its message, not to be cached, and no cookie", () => {
     assert.equal(refusal.status, 401);
@@ -98,7 +103,7 @@ suite("unauthorized", () => {
       "very long": `Bearer lk_user_${"A".repeat(8000)}`,
     };
     for (const [what, credential] of Object.entries(wrong)) {
-      assert.deepEqual(comparable(await server.call("GET", "/users/me", bearer(credential))), refusal, what);
+      assert.deepEqual(comparable(await callFromElsewhere("GET", "/users/me", bearer(credential))), refusal, what);
     }
   });
 
@@ -189,7 +194,7 @@ suite("unauthorized", () => {
       const storm = async () => {
         while (storming) {
           const began = performance.now();
-          const { status } = await server.call("GET", "/auth", { key });
+          const { status } = await callFromElsewhere("GET", "/auth", { key });
           if (began > revoked_at) late.push(status);
         }
       };

@@ -1,5 +1,6 @@
 import type { RouteContract } from "../../contract/route.ts";
 import { contractOf, pathOf, type Request } from "./contracts.ts";
+import { authorizationQuery, beginDevice, logIn, newVerifier, packedRequest } from "./oauth.ts";
 import type { Answer, CallOptions } from "./server.ts";
 import {
   addMember,
@@ -28,13 +29,13 @@ const project = ({ project_id }: World): Request => ({ params: { project_id } })
 /** Ids inside the world's project; they do not change, and asking costs little. */
 async function inProject(world: World) {
   const { server, admin, project_id } = world;
-  const { branches } = await server.expect<{ branches: { id: string }[] }>(
+  const { branches } = await server.expect<{ branches: { id: string; default: boolean }[] }>(
     200,
     "GET",
     `/projects/${project_id}/branches`,
     { key: admin.key },
   );
-  const branch_id = branches[0]?.id ?? "";
+  const branch_id = branches.find((found) => found.default)?.id ?? "";
   return { project_id, branch_id };
 }
 
@@ -78,10 +79,77 @@ async function newSessionId(world: World): Promise<string> {
   return sessions.find(({ current }) => current)?.id ?? "";
 }
 
+async function newGrantId({ server, admin }: World): Promise<number> {
+  const { access_token } = await logIn(server, admin.cookie);
+  const { oauth_grants } = await server.expect<{ oauth_grants: { id: number; current: boolean }[] }>(
+    200,
+    "GET",
+    "/oauth_grants",
+    { key: access_token },
+  );
+  return oauth_grants.find(({ current }) => current)?.id ?? 0;
+}
+
+const consentRequest = async ({ server }: World) => ({
+  request: await packedRequest(server, authorizationQuery(newVerifier().challenge)),
+});
+
+const deviceRequest = async ({ server }: World): Promise<Request> => ({
+  params: { user_code: (await beginDevice(server)).user_code },
+});
+
 async function finishedProject({ server, admin, org_id }: World): Promise<string> {
   const made = await createProject(server, admin.key, org_id);
   await server.settle(made.project.id, admin.key);
   return made.project.id;
+}
+
+/** A branch of its own for a request that changes or ends it, with nothing open on it; with a compute where that matters. */
+async function newBranch({ server, admin, project_id }: World, endpoints: object[] = []) {
+  const made = await server.expect<{ branch: { id: string }; endpoints: { id: string }[] }>(
+    201,
+    "POST",
+    `/projects/${project_id}/branches`,
+    { key: admin.key, body: { branch: { name: unique("branch") }, endpoints } },
+  );
+  await server.settle(project_id, admin.key);
+  return { project_id, branch_id: made.branch.id, endpoint_id: made.endpoints[0]?.id ?? "" };
+}
+
+const ofNewBranch = async (world: World): Promise<Request> => {
+  const { endpoint_id: _, ...params } = await newBranch(world);
+  return { params };
+};
+const ofNewEndpoint = async (world: World): Promise<Request> => {
+  const { branch_id: _, ...params } = await newBranch(world, [{ type: "read_write" }]);
+  return { params };
+};
+const endpoint = async (world: World): Promise<Request> => {
+  await settle(world);
+  return { params: { project_id: world.project_id, endpoint_id: await firstOf(world, "endpoints") } };
+};
+/** What the request has set in motion comes to its end, so that the next one is not told to wait. */
+const settle = ({ server, admin, project_id }: World) => server.settle(project_id, admin.key);
+
+async function newRole(world: World): Promise<Request> {
+  const params = await inProject(world);
+  const role_name = unique("role");
+  const path = `/projects/${params.project_id}/branches/${params.branch_id}/roles`;
+  await settle(world);
+  await world.server.expect(201, "POST", path, { key: world.admin.key, body: { role: { name: role_name } } });
+  await settle(world);
+  return { params: { ...params, role_name } };
+}
+
+async function newDatabase(world: World): Promise<Request> {
+  const { role_name: owner_name, ...params } = await roleAndDatabase(world);
+  const database_name = unique("database");
+  const path = `/projects/${params.project_id}/branches/${params.branch_id}/databases`;
+  await settle(world);
+  const body = { database: { name: database_name, owner_name } };
+  await world.server.expect(201, "POST", path, { key: world.admin.key, body });
+  await settle(world);
+  return { params: { ...params, database_name } };
 }
 
 export const CASES: Readonly<Record<string, Case>> = {
@@ -96,6 +164,27 @@ export const CASES: Readonly<Record<string, Case>> = {
   signOut: { request: () => ({}), restore: renewSession },
   signOutEverywhere: { request: () => ({}), restore: renewSession },
   deleteSession: { request: async (world) => ({ params: { session_id: await newSessionId(world) } }) },
+
+  changePassword: {
+    request: ({ admin: { password } }) => ({
+      body: { current_password: password, new_password: `${password} changed` },
+    }),
+    restore: async (world) => {
+      const { server, admin } = world;
+      const body = { current_password: `${admin.password} changed`, new_password: admin.password };
+      await server.expect(200, "POST", "/users/me/password", { key: admin.key, body });
+      await renewSession(world);
+      world.login_token = (await logIn(server, admin.cookie)).access_token;
+    },
+  },
+
+  listOAuthGrants: { request: () => ({}) },
+  revokeOAuthGrant: { request: async (world) => ({ params: { grant_id: await newGrantId(world) } }) },
+  getOAuthAuthorization: { request: async (world) => ({ query: await consentRequest(world) }) },
+  approveOAuthAuthorization: { request: async (world) => ({ body: await consentRequest(world) }) },
+  getOAuthDeviceRequest: { request: deviceRequest },
+  approveOAuthDeviceRequest: { request: deviceRequest },
+  denyOAuthDeviceRequest: { request: deviceRequest },
 
   getCurrentUserInfo: { request: () => ({}) },
   getCurrentUserOrganizations: { request: () => ({}) },
@@ -170,6 +259,25 @@ export const CASES: Readonly<Record<string, Case>> = {
   getProject: { request: project },
   updateProject: { request: (world) => ({ ...project(world), body: { project: { name: unique("renamed") } } }) },
   deleteProject: { request: async (world) => ({ params: { project_id: await finishedProject(world) } }) },
+  recoverProject: {
+    request: async (world) => {
+      const project_id = await finishedProject(world);
+      await world.server.expect(200, "DELETE", `/projects/${project_id}`, { key: world.admin.key });
+      return { params: { project_id } };
+    },
+  },
+  getAvailablePreloadLibraries: { request: project },
+  transferProjectsFromOrgToOrg: {
+    request: async (world) => {
+      const { server, admin, org_id } = world;
+      const { id: destination_org_id } = await server.expect<{ id: string }>(201, "POST", "/organizations", {
+        key: admin.key,
+        body: { organization: { name: unique("org") } },
+      });
+      const project_ids = [await finishedProject(world)];
+      return { params: { source_org_id: org_id }, body: { destination_org_id, project_ids } };
+    },
+  },
   getConnectionURI: {
     request: async (world) => {
       const { project_id, database_name, role_name } = await roleAndDatabase(world);
@@ -180,6 +288,22 @@ export const CASES: Readonly<Record<string, Case>> = {
   listProjectBranches: { request: project },
   countProjectBranches: { request: project },
   getProjectBranch: { request: branch },
+  createProjectBranch: {
+    request: async (world) => ({ ...project(world), body: { branch: { name: unique("branch") } } }),
+    restore: settle,
+  },
+  updateProjectBranch: {
+    request: async (world) => ({ ...(await branch(world)), body: { branch: { name: unique("branch") } } }),
+  },
+  deleteProjectBranch: { request: ofNewBranch, restore: settle },
+  setDefaultProjectBranch: { request: branch },
+  restoreProjectBranch: {
+    request: async (world) => {
+      const { branch_id: source_branch_id } = await inProject(world);
+      return { ...(await ofNewBranch(world)), body: { source_branch_id } };
+    },
+    restore: settle,
+  },
   listProjectEndpoints: { request: project },
   listProjectBranchEndpoints: { request: branch },
   getProjectEndpoint: {
@@ -187,7 +311,36 @@ export const CASES: Readonly<Record<string, Case>> = {
       params: { project_id: world.project_id, endpoint_id: await firstOf(world, "endpoints") },
     }),
   },
+  createProjectEndpoint: {
+    request: async (world) => {
+      const { project_id, branch_id } = await newBranch(world);
+      return { params: { project_id }, body: { endpoint: { branch_id, type: "read_write" } } };
+    },
+    restore: settle,
+  },
+  updateProjectEndpoint: {
+    request: async (world) => ({ ...(await endpoint(world)), body: { endpoint: { name: unique("compute") } } }),
+  },
+  deleteProjectEndpoint: { request: ofNewEndpoint, restore: settle },
+  startProjectEndpoint: { request: endpoint, restore: settle },
+  suspendProjectEndpoint: {
+    request: endpoint,
+    restore: async (world) => {
+      await settle(world);
+      const endpoint_id = await firstOf(world, "endpoints");
+      const path = `/projects/${world.project_id}/endpoints/${endpoint_id}/start`;
+      await world.server.expect(200, "POST", path, { key: world.admin.key });
+      await settle(world);
+    },
+  },
+  restartProjectEndpoint: { request: endpoint, restore: settle },
   listProjectBranchRoles: { request: branch },
+  createProjectBranchRole: {
+    request: async (world) => ({ ...(await branch(world)), body: { role: { name: unique("role") } } }),
+    restore: settle,
+  },
+  deleteProjectBranchRole: { request: newRole, restore: settle },
+  resetProjectBranchRolePassword: { request: newRole, restore: settle },
   getProjectBranchRole: { request: role },
   getProjectBranchRolePassword: { request: role },
   listProjectBranchDatabases: { request: branch },
@@ -197,6 +350,19 @@ export const CASES: Readonly<Record<string, Case>> = {
       return { params };
     },
   },
+  createProjectBranchDatabase: {
+    request: async (world) => {
+      const { database_name: _, role_name: owner_name, ...params } = await roleAndDatabase(world);
+      await settle(world);
+      return { params, body: { database: { name: unique("database"), owner_name } } };
+    },
+    restore: settle,
+  },
+  updateProjectBranchDatabase: {
+    request: async (world) => ({ ...(await newDatabase(world)), body: { database: { name: unique("database") } } }),
+    restore: settle,
+  },
+  deleteProjectBranchDatabase: { request: newDatabase, restore: settle },
   listProjectOperations: { request: project },
   getProjectOperation: {
     request: async (world) => ({

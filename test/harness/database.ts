@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import type pg from "pg";
 import { migrate } from "../../server/db/migrate.ts";
 import { type Connection, type Db, openDatabase } from "../../server/db/pool.ts";
@@ -10,6 +9,7 @@ import { createLog, type Log } from "../../server/log.ts";
 import { findAccount } from "../../server/postgres/account.ts";
 import { locateBinaries } from "../../server/postgres/binaries.ts";
 import { startEmbedded } from "../../server/postgres/embedded.ts";
+import type { AtEnd } from "./server.ts";
 
 export interface TestDatabase {
   readonly db: Db;
@@ -21,7 +21,7 @@ export interface TestDatabase {
 }
 
 /** A real, migrated database of its own. Given a test's context it closes itself; in a suite, call `close` in `after`. */
-export async function openTestDatabase(t?: Pick<TestContext, "after">): Promise<TestDatabase> {
+export async function openTestDatabase(t?: AtEnd): Promise<TestDatabase> {
   const data_dir = await mkdtemp(join(tmpdir(), "latchkey-db-"));
   const account = findAccount();
   const binaries = await locateBinaries({ dataDir: data_dir, account });

@@ -4,7 +4,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { assertLikeNeon } from "./neon-openapi.ts";
 
 /**
@@ -13,6 +12,11 @@ import { assertLikeNeon } from "./neon-openapi.ts";
  */
 const ROOT = join(import.meta.dirname, "../..");
 const READY_DEADLINE_MS = 60_000;
+
+/** Where to say what happens when a test or a suite ends: a test's context, or `{ after }` of a suite. */
+export interface AtEnd {
+  after(close: () => unknown): unknown;
+}
 
 export interface Answer<Body = unknown> {
   readonly status: number;
@@ -112,9 +116,12 @@ export class TestServer {
       if (child.exitCode !== null || child.signalCode !== null) {
         throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}:\n${this.output.slice(from)}`);
       }
-      if (this.output.slice(from).includes('"event":"server.ready"') && (await this.#isReady())) return this;
+      // Printed for people whatever the log's level.
+      if (/^Latchkey \S+ is ready\.$/m.test(this.output.slice(from)) && (await this.#isReady())) return this;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    // Left alone it would keep the test's process from ending.
+    await this.stop("SIGKILL");
     throw new Error(`the server was not ready in time:\n${this.output.slice(from)}`);
   }
 
@@ -207,7 +214,7 @@ export class TestServer {
       );
       const failed = operations.find(({ status }) => status === "failed");
       if (failed) throw new Error(`an operation failed: ${failed.error}`);
-      return operations.every(({ status }) => status === "finished");
+      return operations.every(({ status }) => status === "finished" || status === "skipped");
     });
   }
 }
@@ -229,10 +236,7 @@ export async function waitFor(
  * A server with a new data directory, started. Given a test's context it closes itself when the test ends;
  * in a suite, call `close` in `after`.
  */
-export async function startServer(
-  t?: Pick<TestContext, "after">,
-  env: Record<string, string> = {},
-): Promise<TestServer> {
+export async function startServer(t?: AtEnd, env: Record<string, string> = {}): Promise<TestServer> {
   const data_dir = await mkdtemp(join(tmpdir(), "latchkey-test-"));
   const server = new TestServer(await freePort(), data_dir, env);
   t?.after(() => server.close());

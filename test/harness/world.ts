@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { newToken } from "../../server/keys/token.ts";
+import { logIn } from "./oauth.ts";
 import type { TestServer } from "./server.ts";
 
 /**
@@ -35,8 +36,10 @@ export interface World {
   readonly second_project_key: string;
   /** A personal key of the admin that has been revoked. */
   readonly revoked_key: string;
-  /** Well formed, of the kind that is reserved for OAuth. */
+  /** Well formed, of OAuth's kind, and never issued. */
   readonly oauth_token: string;
+  /** The access token of a login of the admin through the browser. */
+  login_token: string;
 }
 
 export interface CreatedKey {
@@ -48,6 +51,14 @@ export interface CreatedKey {
 
 /** A name, an e-mail's local part or a password that nothing else has. */
 export const unique = (prefix = "n"): string => `${prefix}-${randomBytes(6).toString("hex")}`;
+
+/**
+ * Headers of a request from an address that has sent none before, for a server with `LATCHKEY_TRUST_PROXY=1`:
+ * an address that fails often is slowed down, and a test that sends bad credentials would meet that instead.
+ */
+export function fromElsewhere(): Record<string, string> {
+  return { "x-forwarded-for": `10.${[...randomBytes(3)].join(".")}` };
+}
 
 /** The token of the setup link that the server has printed last. */
 export function setupTokenOf(server: TestServer): string {
@@ -179,5 +190,6 @@ export async function buildWorld(server: TestServer): Promise<World> {
     second_project_key: (await createOrganizationKey(server, admin.key, org_id, second.id)).key,
     revoked_key: revoked.key,
     oauth_token: newToken("at").token.reveal(),
+    login_token: (await logIn(server, admin.cookie)).access_token,
   };
 }

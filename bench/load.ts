@@ -1,0 +1,108 @@
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+
+/**
+ * The load: some keep-alive connections that each carry one request at a time, with the tokens of a file in
+ * turn. A process of its own on a core of its own, as thin as can be: what it cannot offer is not measured.
+ *
+ * Prints one line of JSON: requests answered 200, others, and the quantiles of their latency.
+ */
+const [port = "0", path = "/", tokens_file = "", connections = "64", seconds = "5", order = "round"] =
+  process.argv.slice(2);
+
+const tokens = tokens_file === "" ? Buffer.alloc(0) : readFileSync(tokens_file);
+/** Tokens of one length, one a line. */
+const stride = tokens.indexOf("\n") + 1;
+const count = stride > 0 ? tokens.length / stride : 0;
+const HEAD = `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n`;
+
+let next = 0;
+function request(): string {
+  if (count === 0) return `${HEAD}\r\n`;
+  const at = (order === "random" ? Math.floor(Math.random() * count) : next++ % count) * stride;
+  return `${HEAD}authorization: Bearer ${tokens.latin1Slice(at, at + stride - 1)}\r\n\r\n`;
+}
+
+/** Latencies in steps of 10 µs up to a second. */
+const histogram = new Uint32Array(100_000);
+let good = 0;
+let other = 0;
+let lost = 0;
+let measuring = false;
+let over = false;
+
+function open(): void {
+  const socket = connect(Number(port), "127.0.0.1");
+  socket.setNoDelay(true);
+  socket.setEncoding("latin1");
+  let sent_ms = 0;
+  let text = "";
+  let missing = 0;
+  const send = () => {
+    if (over) {
+      socket.destroy();
+      return;
+    }
+    sent_ms = performance.now();
+    socket.write(request(), "latin1");
+  };
+  socket.on("connect", send);
+  socket.on("data", (chunk: string) => {
+    if (missing > 0) {
+      missing -= chunk.length;
+      if (missing > 0) return;
+    } else {
+      text += chunk;
+      const head = text.indexOf("\r\n\r\n");
+      if (head < 0) return;
+      const at = text.indexOf("ontent-") >= 0 ? text.search(/content-length: /i) : -1;
+      const length = at < 0 ? 0 : Number.parseInt(text.slice(at + 16, at + 24), 10);
+      missing = head + 4 + length - text.length;
+      if (measuring) count_(text.charCodeAt(9) === 0x32, performance.now() - sent_ms);
+      text = "";
+      if (missing > 0) return;
+    }
+    missing = 0;
+    send();
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    if (over) return;
+    lost++;
+    setTimeout(open, 10);
+  });
+}
+
+function count_(is_good: boolean, took_ms: number): void {
+  if (is_good) good++;
+  else other++;
+  const slot = Math.min(histogram.length - 1, Math.floor(took_ms * 100));
+  histogram[slot] = (histogram[slot] ?? 0) + 1;
+}
+
+function quantile(q: number): number {
+  const target = (good + other) * q;
+  let sum = 0;
+  for (let slot = 0; slot < histogram.length; slot++) {
+    sum += histogram[slot] ?? 0;
+    if (sum >= target) return (slot + 0.5) / 100;
+  }
+  return Number.NaN;
+}
+
+for (let i = 0; i < Number(connections); i++) open();
+// A parent that measures itself says when; otherwise a second is for warming up.
+setTimeout(() => {
+  measuring = true;
+  process.stdout.write("begin\n");
+  const began_ms = performance.now();
+  setTimeout(() => {
+    measuring = false;
+    over = true;
+    const took_s = (performance.now() - began_ms) / 1000;
+    process.stdout.write(
+      `${JSON.stringify({ good, other, lost, per_second: (good + other) / took_s, p50_ms: quantile(0.5), p99_ms: quantile(0.99) })}\n`,
+      () => process.exit(0),
+    );
+  }, Number(seconds) * 1000);
+}, 500);

@@ -1,0 +1,322 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ExternalDatabase } from "../test/harness/external-database.ts";
+import { freePort, runProgram } from "../test/harness/server.ts";
+import { insertKeys, insertStrangers, type Owner } from "./keys.ts";
+import { Contender, type Measured } from "./processes.ts";
+
+/**
+ * `npm run bench`: how fast keys are verified, beside plain Fastify and Better Auth's api-key plugin, on one
+ * PostgreSQL. The contenders take turns, round after round, and what is told are ratios within a round (the
+ * median of them): the machine's moods hit all alike.
+ */
+const USAGE = `usage: npm run bench -- [--rounds N] [--seconds N] [--only NAME,…] [--scale N,…]
+
+  --rounds   how often the contenders take turns (5)
+  --seconds  how long each is measured in a round (3)
+  --only     hot, strict, better-auth, scale, writes, flood (all)
+  --scale    keys in the database for "scale" (1000,100000,1000000; 10000000 takes minutes and 5 GB)
+`;
+
+const ROOT = join(import.meta.dirname, "..");
+const OURS = join(ROOT, "server/main.ts");
+const PARTS = ["hot", "strict", "better-auth", "scale", "writes", "flood"] as const;
+
+interface Setting {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+interface Bench {
+  readonly database: ExternalDatabase;
+  readonly directory: string;
+  readonly owner: Owner;
+  readonly secret_key: string;
+  /** A file of a thousand live keys. */
+  readonly tokens: string;
+  readonly setting: Setting;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "5" },
+      seconds: { type: "string", default: "3" },
+      only: { type: "string", default: PARTS.join(",") },
+      scale: { type: "string", default: "1000,100000,1000000" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return print(USAGE);
+  const parts = new Set(values.only.split(","));
+  const directory = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
+  await chmod(directory, 0o711);
+  const database = await ExternalDatabase.make({
+    shared_preload_libraries: "pg_stat_statements",
+    "pg_stat_statements.track": "all",
+    shared_buffers: "512MB",
+    max_wal_size: "8GB",
+  });
+  try {
+    const secret_key = randomBytes(32).toString("base64url");
+    const owner = await makeOwner(database, directory, secret_key);
+    const tokens = join(directory, "tokens");
+    await insertKeys(database, owner, 1_000, tokens);
+    const setting = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
+    const bench: Bench = { database, directory, owner, secret_key, tokens, setting };
+    print(`Node ${process.version}, ${setting.rounds} rounds of ${setting.seconds} s, 64 connections\n`);
+    if (parts.has("hot") || parts.has("strict")) await hot(bench, parts.has("strict"));
+    if (parts.has("writes")) await writes(bench);
+    if (parts.has("flood")) await flood(bench);
+    if (parts.has("better-auth")) await betterAuth(bench);
+    if (parts.has("scale")) await scale(bench, values.scale.split(",").map(Number));
+  } finally {
+    await database.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function makeOwner(database: ExternalDatabase, directory: string, secret_key: string): Promise<Owner> {
+  const data_dir = join(directory, "setup");
+  await mkdir(data_dir, { mode: 0o711 });
+  const { stdout, stderr, code } = await runProgram(
+    "server/setup.ts",
+    ["--email", "ada@example.com", "--name", "Ada", "--org", "Acme"],
+    { DATABASE_URL: database.url, LATCHKEY_DATA_DIR: data_dir, LATCHKEY_SECRET_KEY: secret_key },
+  );
+  if (code !== 0) throw new Error(`setup: ${stderr}`);
+  await database.query("create extension if not exists pg_stat_statements");
+  return JSON.parse(stdout) as Owner;
+}
+
+let nodes = 0;
+async function startOurs(
+  { database, directory, secret_key }: Bench,
+  env: Record<string, string> = {},
+): Promise<Contender> {
+  const port = await freePort();
+  const data_dir = join(directory, `node-${nodes++}`);
+  await mkdir(data_dir, { recursive: true, mode: 0o711 });
+  const ours = await Contender.start(
+    "Latchkey",
+    port,
+    [...profiling(), OURS],
+    {
+      DATABASE_URL: database.url,
+      LATCHKEY_PORT: String(port),
+      LATCHKEY_DATA_DIR: data_dir,
+      LATCHKEY_SECRET_KEY: secret_key,
+      LATCHKEY_LOG_LEVEL: "warn",
+      ...env,
+    },
+    /is ready/,
+  );
+  await ours.settle();
+  return ours;
+}
+
+/** `BENCH_PROFILE=directory` writes a CPU profile of our server there. */
+function profiling(): string[] {
+  const directory = process.env.BENCH_PROFILE;
+  return directory && existsSync(directory) ? ["--cpu-prof", `--cpu-prof-dir=${directory}`] : [];
+}
+
+async function startFastify(): Promise<Contender> {
+  const port = await freePort();
+  return await Contender.start(
+    "plain Fastify",
+    port,
+    [join(ROOT, "bench/peers/plain-fastify.ts"), String(port)],
+    {},
+    /ready/,
+  );
+}
+
+interface Entry {
+  readonly name: string;
+  readonly contender: Contender;
+  readonly tokens: string;
+}
+
+/** Measures the entries in turn; the first is what the others are compared with. */
+async function takeTurns(entries: readonly Entry[], { rounds, seconds }: Setting, order = "round"): Promise<void> {
+  const measured = entries.map((): Measured[] => []);
+  for (const { contender, tokens } of entries) await contender.measure(tokens, 1, 64, order);
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < entries.length; i++) {
+      // Each round begins with another one.
+      const at = (i + round) % entries.length;
+      const entry = entries[at];
+      if (entry) measured[at]?.push(await entry.contender.measure(entry.tokens, seconds, 64, order));
+    }
+  }
+  const base = measured[0] ?? [];
+  print(row(["", "requests/s", "ratio", "CPU/request", "p50", "p99", "p99 ratio", "memory", "not 200"]));
+  entries.forEach(({ name }, i) => {
+    const own = measured[i] ?? [];
+    const of = (read: (m: Measured) => number) => median(own.map(read));
+    const ratio = (read: (m: Measured) => number) => median(own.map((m, n) => read(m) / read(base[n] ?? m)));
+    print(
+      row([
+        name,
+        of((m) => m.per_second).toFixed(0),
+        ratio((m) => m.per_second).toFixed(3),
+        `${of((m) => m.cpu_us).toFixed(1)} µs`,
+        `${of((m) => m.p50_ms).toFixed(2)} ms`,
+        `${of((m) => m.p99_ms).toFixed(2)} ms`,
+        ratio((m) => m.p99_ms).toFixed(2),
+        `${of((m) => m.memory_mb).toFixed(0)} MB`,
+        String(own.reduce((sum, m) => sum + m.other + m.lost, 0)),
+      ]),
+    );
+  });
+  print("");
+}
+
+async function hot(bench: Bench, with_strict: boolean): Promise<void> {
+  print("Verification, 1,000 keys");
+  const entries: Entry[] = [
+    { name: "plain Fastify", contender: await startFastify(), tokens: bench.tokens },
+    { name: "Latchkey, from memory", contender: await startOurs(bench), tokens: bench.tokens },
+  ];
+  if (with_strict) {
+    const strict = await startOurs(bench, { LATCHKEY_KEY_CACHE_BYTES: "0" });
+    entries.push({ name: "Latchkey, strict (asks the database)", contender: strict, tokens: bench.tokens });
+  }
+  await takeTurns(entries, bench.setting);
+  await stopAll(entries);
+}
+
+async function betterAuth(bench: Bench): Promise<void> {
+  print("Better Auth's api-key plugin on the same PostgreSQL, 1,000 keys");
+  const start = async (setting: string): Promise<Entry> => {
+    const port = await freePort();
+    const tokens = join(bench.directory, `better-auth-${setting}`);
+    const name = `better_auth_${setting}`;
+    await bench.database.query(`create database ${name}`);
+    const url = bench.database.url.replace(/latchkey$/, name);
+    const args = [join(ROOT, "bench/peers/better-auth.ts"), String(port), setting, tokens, url];
+    return { name: `Better Auth, ${setting}`, contender: await Contender.start(name, port, args, {}, /ready/), tokens };
+  };
+  const entries: Entry[] = [
+    { name: "Latchkey, from memory", contender: await startOurs(bench), tokens: bench.tokens },
+    await start("defaults"),
+    await start("fastest"),
+  ];
+  await takeTurns(entries, bench.setting);
+  await stopAll(entries);
+}
+
+/** Statements that the request path sends to the database while it verifies from memory. */
+async function writes(bench: Bench): Promise<void> {
+  const ours = await startOurs(bench);
+  await ours.measure(bench.tokens, 1);
+  await bench.database.query("select pg_stat_statements_reset()");
+  const { good } = await ours.measure(bench.tokens, 10);
+  const rows = await bench.database.query<{ query: string; calls: number; kind: string }>(
+    `select calls::int, left(regexp_replace(query, '\\s+', ' ', 'g'), 60) as query from pg_stat_statements
+     where query !~* 'pg_stat_statements' order by calls desc`,
+  );
+  print(`Statements during ${good} verifications in 10 s (look-ups, last uses about once a second, the lease twice):`);
+  for (const { calls, query } of rows) print(`  ${String(calls).padStart(5)}  ${query}`);
+  print("");
+  await ours.stop();
+}
+
+/** Valid traffic beside junk and beside well-formed unknown tokens. */
+async function flood(bench: Bench): Promise<void> {
+  print("A flood from 64 connections beside valid traffic on 16");
+  const { writeFileSync } = await import("node:fs");
+  const { newToken } = await import("../server/keys/token.ts");
+  const junk = join(bench.directory, "junk");
+  const unknown = join(bench.directory, "unknown");
+  const made = Array.from({ length: 50_000 }, () => newToken("org").token.reveal());
+  writeFileSync(unknown, `${made.join("\n")}\n`);
+  writeFileSync(junk, `${made.map((token) => token.slice(0, -6) + "000000").join("\n")}\n`);
+  const ours = await startOurs(bench);
+  await ours.measure(bench.tokens, 1);
+  print(row(["", "requests/s", "p50", "p99", "p99 ratio", "memory", "not 200"]));
+  let quiet = Number.NaN;
+  for (const [name, tokens] of [
+    ["quiet: valid traffic of 64 more", bench.tokens],
+    ["junk", junk],
+    ["unknown tokens", unknown],
+  ] as const) {
+    const other = ours.measure(tokens, bench.setting.seconds + 1, 64, "random");
+    const valid = await ours.measure(bench.tokens, bench.setting.seconds, 16);
+    await other;
+    if (Number.isNaN(quiet)) quiet = valid.p99_ms;
+    print(
+      row([
+        name,
+        valid.per_second.toFixed(0),
+        `${valid.p50_ms.toFixed(2)} ms`,
+        `${valid.p99_ms.toFixed(2)} ms`,
+        (valid.p99_ms / quiet).toFixed(2),
+        `${valid.memory_mb.toFixed(0)} MB`,
+        String(valid.other + valid.lost),
+      ]),
+    );
+  }
+  print("");
+  await ours.stop();
+}
+
+async function scale(bench: Bench, sizes: readonly number[]): Promise<void> {
+  let present = 1_000;
+  for (const size of [...sizes].sort((a, b) => a - b)) {
+    const live = Math.min(size, 1_000_000);
+    const hot_tokens = join(bench.directory, `hot-${size}`);
+    const cold_tokens = join(bench.directory, `cold-${size}`);
+    if (size > present + live) await insertStrangers(bench.database, bench.owner, size - present - live);
+    await insertKeys(bench.database, bench.owner, live, hot_tokens);
+    await insertKeys(bench.database, bench.owner, 20_000, cold_tokens);
+    await bench.database.query("vacuum analyze api_keys");
+    await bench.database.query("checkpoint");
+    present = Math.max(size, present);
+    print(`${size.toLocaleString("en")} keys in the database, ${live.toLocaleString("en")} of them hot`);
+    const entries: Entry[] = [
+      { name: "plain Fastify", contender: await startFastify(), tokens: hot_tokens },
+      { name: "Latchkey, from memory", contender: await startOurs(bench), tokens: hot_tokens },
+    ];
+    const ours = entries[1]?.contender;
+    if (!ours) return;
+    const empty_mb = (await ours.measure(bench.tokens, 1)).memory_mb;
+    // Each key once: this fills the memory.
+    for (let filled = 0; filled < live; ) filled += (await ours.measure(hot_tokens, 10)).good;
+    await takeTurns(entries, bench.setting, "random");
+    const full_mb = (await ours.measure(hot_tokens, 1)).memory_mb;
+    if (live >= 100_000)
+      print(
+        `memory: ${(((full_mb - empty_mb) * 2 ** 20) / live).toFixed(0)} bytes a key (${empty_mb.toFixed(0)} MB -> ${full_mb.toFixed(0)} MB)`,
+      );
+    // One connection, so that a look-up is measured and not a queue; the first second warms the table's pages.
+    const cold = await ours.measure(cold_tokens, 2, 1);
+    print(`cold look-up: p50 ${cold.p50_ms.toFixed(2)} ms, p99 ${cold.p99_ms.toFixed(2)} ms (${cold.good} keys)\n`);
+    await stopAll(entries);
+  }
+}
+
+async function stopAll(entries: readonly Entry[]): Promise<void> {
+  for (const { contender } of entries) await contender.stop();
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
+function row([name = "", ...cells]: string[]): string {
+  return name.padEnd(40) + cells.map((cell) => cell.padStart(12)).join("");
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+await main();

@@ -1,0 +1,40 @@
+import type { TestServer } from "../harness/server.ts";
+import {
+  createOrganization,
+  createOrganizationKey,
+  createProject,
+  invite,
+  type Person,
+  setupTokenOf,
+  signUp,
+} from "../harness/world.ts";
+import type { Site } from "./site.ts";
+
+/** What people see on screenshots: the same shapes as in the tests' world, with names that read well. */
+export async function buildDemo(server: TestServer): Promise<Pick<Site, "org_id" | "project_id" | "branch_id"> & Demo> {
+  const admin = await signUp(server, "Ada Lovelace", { setup_token: setupTokenOf(server) }, "ada@example.com");
+  const { key } = admin;
+  const org_id = await createOrganization(server, key, "Acme");
+  const { token } = await invite(server, key, org_id, "charles@example.com");
+  const member = await signUp(server, "Charles Babbage", { invitation_token: token }, "charles@example.com");
+  await invite(server, key, org_id, "mary@example.com", "admin");
+  const stranger = await signUp(server, "Grace Hopper", {}, "grace@example.com");
+  const { project, branch } = await createProject(server, key, org_id, "storefront");
+  for (const name of ["analytics", "billing"]) await createProject(server, key, org_id, name);
+  const { id: personal } = (await server.expect<{ id: number }[]>(200, "GET", "/api_keys", { key }))[0] ?? { id: 0 };
+  for (const key_name of ["laptop", "ci-deploy", "backup-nightly"]) {
+    const made = await server.expect<{ key: string }>(200, "POST", "/api_keys", { key, body: { key_name } });
+    if (key_name !== "backup-nightly") await server.expect(200, "GET", "/users/me", { key: made.key });
+  }
+  await createOrganizationKey(server, key, org_id);
+  await createOrganizationKey(server, key, org_id, project.id);
+  await server.settle(project.id, key);
+  await server.expect(200, "DELETE", `/api_keys/${personal}`, { cookie: admin.cookie });
+  return { admin, member, stranger, org_id, project_id: project.id, branch_id: branch.id };
+}
+
+interface Demo {
+  readonly admin: Person;
+  readonly member: Person;
+  readonly stranger: Person;
+}

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { after } from "node:test";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "playwright-core";
+import { buildSite, STOPS, type Stop } from "./site.ts";
+import { NARROW, startStage, type Visit, WIDE } from "./visit.ts";
+
+/** Every page, for everybody, in both themes and on a narrow screen: it opens, and it can be used by everybody. */
+const stage = await startStage({ after }, { LATCHKEY_SIGN_UP: "open" });
+const site = await buildSite(stage.server);
+// The browser reports every refusal of the API; what the page makes of it is looked at.
+const REFUSALS = /status of (401|403|404)/;
+
+const heading = (page: Page, name: string | RegExp) =>
+  page.getByRole("heading", { level: 1, name, ...(typeof name === "string" ? { exact: true } : {}) });
+
+async function open({ page }: Visit, stop: Stop, name: string | RegExp): Promise<void> {
+  await page.goto(stage.server.url + stop.path(site));
+  await heading(page, name).waitFor();
+}
+
+/** Nothing on the page is still on its way, but for the one table of the design page that always is. */
+async function whole(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const loading = [...document.querySelectorAll(".skeleton, [aria-busy=true]")];
+    return loading.every((one) => one.closest("[aria-label='Loading rows'], button"));
+  });
+}
+
+/**
+ * Violations of WCAG 2.2 at levels A and AA and of good practice, one line each. Left out: the guards with
+ * which Base UI keeps the focus inside of a popup, which take the focus only to pass it on.
+ */
+async function violations(page: Page, only?: string): Promise<string[]> {
+  const axe = new AxeBuilder({ page }).exclude("[data-base-ui-focus-guard]");
+  // A popup is no part of the page's landmarks, by its nature.
+  const { violations: found } = await (only ? axe.withRules([only]) : axe.disableRules(["region"])).analyze();
+  return found.flatMap(({ id, help, nodes }) =>
+    nodes.map((node) => `${new URL(page.url()).pathname}: ${id}: ${help}: ${node.html.slice(0, 200)}`),
+  );
+}
+
+/** In the theme that is on, and then the colours of the other. */
+async function violationsInBothThemes(page: Page): Promise<string[]> {
+  const light = await violations(page);
+  await page.emulateMedia({ colorScheme: "dark" });
+  const dark = await violations(page, "color-contrast");
+  await page.emulateMedia({ colorScheme: "light" });
+  return [...light, ...dark.map((line) => `dark: ${line}`)];
+}
+
+test("the list of pages is that of the site map", () => {
+  const routes = readFileSync(join(import.meta.dirname, "../../console/src/routes.tsx"), "utf8");
+  const pages = [...routes.matchAll(/import\("\.\/pages\/(.+?)\.tsx"\)/g)].map(([, page]) => page ?? "");
+  // Those for visitors and of OAuth, and the home page that leads elsewhere, are visited by tests of their own.
+  const apart = /^(setup|sign-in|sign-up|invitations\/accept|home|oauth\/.*)$/;
+  assert.equal(STOPS.length, pages.filter((page) => !apart.test(page)).length);
+});
+
+test("every page opens for an admin, has no accessibility violation in either theme, and fits a narrow screen", async () => {
+  const visit = await stage.visit({ cookie: site.admin.cookie });
+  const found: string[] = [];
+  for (const stop of STOPS) {
+    await open(visit, stop, stop.heading.admin);
+    await whole(visit.page);
+    found.push(...(await violationsInBothThemes(visit.page)));
+    await visit.page.setViewportSize(NARROW);
+    const overflow_px = await visit.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    if (overflow_px > 0) found.push(`${stop.name}: ${overflow_px} px too wide`);
+    await visit.page.setViewportSize(WIDE);
+  }
+  assert.deepEqual(found, []);
+});
+
+for (const role of ["member", "stranger"] as const) {
+  test(`every page opens for a ${role}, or says why not`, async () => {
+    const visit = await stage.visit({ cookie: site[role].cookie, expected: REFUSALS });
+    for (const stop of STOPS) await open(visit, stop, stop.heading[role] ?? stop.heading.admin);
+    if (role === "stranger") return;
+    await visit.page.goto(`${stage.server.url}/organizations/${site.org_id}/settings/api-keys`);
+    await visit.page.getByText("Only admins see and make the keys").waitFor();
+    assert.deepEqual(await violationsInBothThemes(visit.page), []);
+  });
+}
+
+test("the pages for visitors have no accessibility violation in either theme", async () => {
+  const { page } = await stage.visit({ expected: REFUSALS });
+  const found: string[] = [];
+  for (const path of ["/sign-in", "/sign-up", "/setup", "/invitations/accept#x", "/invitations/accept"]) {
+    await page.goto(stage.server.url + path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await whole(page);
+    found.push(...(await violationsInBothThemes(page)));
+  }
+  assert.deepEqual(found, []);
+});
+
+test("menus, dialogs and the palette have no accessibility violation in either theme", async () => {
+  const { page } = await stage.visit({ cookie: site.admin.cookie });
+  const press = (name: string | RegExp) => () => page.getByRole("button", { name }).click();
+  const popups: [string, () => Promise<void>][] = [
+    ["/account/api-keys", press("Create new API key")],
+    ["/account/api-keys", press(/User menu/)],
+    ["/account/api-keys", () => page.keyboard.press("Control+k")],
+    [`/organizations/${site.org_id}/members`, press("Invite a person")],
+    [`/projects/${site.project_id}/settings`, press("Delete project…")],
+  ];
+  const found: string[] = [];
+  for (const [path, act] of popups) {
+    await page.goto(stage.server.url + path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await whole(page);
+    await act();
+    await page.locator("[role=dialog], [role=menu]").first().waitFor();
+    found.push(...(await violationsInBothThemes(page)));
+  }
+  assert.deepEqual(found, []);
+});

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import test, { after } from "node:test";
+import { promisify } from "node:util";
+import { setupTokenOf, signUp } from "../harness/world.ts";
+import { placesThatHold } from "./secrets-in-page.ts";
+import { startStage } from "./visit.ts";
+
+/** A project's life, from the form to a real Postgres that answers, and to its end. */
+const stage = await startStage({ after });
+const { server } = stage;
+const ada = await signUp(server, "Ada", { setup_token: setupTokenOf(server) });
+const { page } = await stage.visit({
+  cookie: ada.cookie,
+  permissions: ["clipboard-read", "clipboard-write"],
+  expected: /status of (400|404)/,
+});
+let project_id = "";
+let password = "";
+
+const copied = () => page.evaluate(() => navigator.clipboard.readText());
+
+test("a project is created, shows its progress, and ends ready", async () => {
+  await page.goto(`${server.url}/`);
+  await page.getByRole("link", { name: "Create project" }).click();
+  await page.getByRole("button", { name: "Create project" }).click();
+  await page.getByText("Give the project a name.").waitFor();
+  await page.getByLabel("Name").fill("storefront");
+  await page.getByText("Database and role names").click();
+  await page.getByLabel("Database").fill("shop");
+  await page.getByRole("button", { name: "Create project" }).click();
+  await page.getByRole("heading", { level: 1, name: "storefront" }).waitFor();
+  project_id = /projects\/([^/]+)$/.exec(page.url())?.[1] ?? "";
+  await page.getByRole("table", { name: "Computes" }).getByText("active", { exact: true }).waitFor();
+  await page.getByText("Working on the project").waitFor({ state: "detached" });
+});
+
+test("the connection string is shown without its password until that is asked for, and works", async () => {
+  const shown = page.locator("code").first();
+  assert.match((await shown.textContent()) ?? "", /^postgresql:\/\/\S+:••••••••@\S+\/shop\?sslmode=require/);
+  await page.getByRole("button", { name: "Copy Connection string with password" }).click();
+  await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith("postgresql:"));
+  password = new URL(await copied()).password;
+  assert.notEqual(password, "");
+  assert.deepEqual(await placesThatHold(page, password), [], "copying does not show it");
+  await page.getByRole("button", { name: "Show password" }).click();
+  await page.locator("code").filter({ hasText: password }).first().waitFor();
+  assert.equal(await copied(), await shown.textContent());
+  await page.getByRole("button", { name: "Hide password" }).click();
+  assert.deepEqual(await placesThatHold(page, password), []);
+});
+
+test("what is copied for Node.js runs as it is", async () => {
+  await page.getByText("Node.js", { exact: true }).click();
+  await page.getByRole("button", { name: "Copy Node.js with password" }).click();
+  await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith("import pg"));
+  const program = `${await copied()}\nawait client.end();`;
+  const run = promisify(execFile);
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], {
+    cwd: join(import.meta.dirname, "../.."),
+    timeout: 20_000,
+  });
+  assert.match(stdout, /PostgreSQL 1\d/);
+});
+
+test("each client has its own form, and none shows the password unasked", async () => {
+  for (const client of ["psql", ".env", "Python", "Go", "JDBC"]) {
+    await page.getByText(client, { exact: true }).click();
+    const text = (await page.locator("code").first().textContent()) ?? "";
+    assert.match(text, /••••••••/, client);
+    assert.ok(!text.includes(password), client);
+  }
+});
+
+test("branches, their computes, databases and roles, and the operations are all there", async () => {
+  await page.getByRole("link", { name: "Branches" }).click();
+  await page
+    .getByRole("rowheader", { name: /main.*default/ })
+    .getByRole("link")
+    .click();
+  await page.getByRole("heading", { level: 1, name: "Branch main" }).waitFor();
+  await page.getByRole("button", { name: "Switch branch, now main" }).waitFor();
+  await page.getByRole("table", { name: "Databases" }).getByRole("rowheader", { name: "shop" }).waitFor();
+  await page.getByRole("table", { name: "Roles" }).getByRole("rowheader").first().waitFor();
+  await page.getByRole("link", { name: "Operations" }).click();
+  await page.getByRole("row", { name: /Start compute.*finished/ }).waitFor();
+});
+
+test("a project is renamed, and the switcher knows it", async () => {
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByLabel("Name").fill("shop front");
+  await page.getByRole("button", { name: "Rename" }).click();
+  await page.getByRole("button", { name: "Switch project, now shop front" }).click();
+  await page.getByRole("menuitem", { name: "Create project" }).waitFor();
+  await page.keyboard.press("Escape");
+});
+
+test("deleting asks for the name, and takes nothing else for it", async () => {
+  await page.getByRole("button", { name: "Delete project…" }).click();
+  const asked = page.getByRole("dialog", { name: "Delete shop front?" });
+  await asked.getByRole("textbox").fill("shop");
+  await asked.getByRole("button", { name: "Delete project" }).click();
+  await asked.getByText("Type the name exactly: shop front").waitFor();
+  assert.equal((await server.call("GET", `/projects/${project_id}`, { key: ada.key })).status, 200);
+  await asked.getByRole("textbox").fill("shop front");
+  await asked.getByRole("button", { name: "Delete project" }).click();
+  await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+  await page.getByText("A project is a Postgres of its own").waitFor();
+  assert.equal((await server.call("GET", `/projects/${project_id}`, { key: ada.key })).status, 404);
+  await page.goto(`${server.url}/projects/${project_id}`);
+  await page.getByText("It does not exist, or you are not a member").waitFor();
+});

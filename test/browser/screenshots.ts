@@ -1,0 +1,252 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { buildConsole } from "../../console/build.ts";
+import { freePort, TestServer } from "../harness/server.ts";
+import { launchChromium } from "./chromium.ts";
+import { buildDemo } from "./demo.ts";
+import { manyKeys } from "./many-keys.ts";
+import { STOPS } from "./site.ts";
+import { NARROW, WIDE } from "./visit.ts";
+
+/**
+ * `node test/browser/screenshots.ts FOLDER [PART-OF-A-NAME]`: every page of the Console and its states,
+ * light and dark, wide and narrow, as `page.theme.width.png`. They are for looking at.
+ */
+type Demo = Awaited<ReturnType<typeof buildDemo>>;
+
+interface Shot {
+  readonly name: string;
+  readonly path: string;
+  /** Who is signed in; absent: nobody. */
+  readonly as?: "admin" | "member" | "stranger";
+  /** Before the page is opened. */
+  readonly prepare?: (page: Page) => Promise<unknown>;
+  /** Brings the page into its state. */
+  readonly act?: (page: Page) => Promise<unknown>;
+  /** The state shows within the window: the rest of the page is of no interest. */
+  readonly window_only?: boolean;
+}
+
+const press = (name: string | RegExp) => (page: Page) => page.getByRole("button", { name }).first().click();
+const answer = (url: RegExp, status: number, body: unknown) => (page: Page) =>
+  page.route(url, (route) => route.fulfill({ status, json: body }));
+
+function shots(demo: Demo): Shot[] {
+  const { org_id, project_id } = demo;
+  const keys = "/account/api-keys";
+  const org_keys = `/organizations/${org_id}/settings/api-keys`;
+  const members = `/organizations/${org_id}/members`;
+  const createKey = async (page: Page) => {
+    await press("Create new API key")(page);
+    await page.getByLabel("Name").fill(`shown-${Date.now()}`);
+    await page.getByRole("button", { name: "Create", exact: true }).click();
+    await page.getByRole("dialog", { name: "Copy your key now" }).waitFor();
+  };
+  const dialog = { as: "admin", window_only: true } as const;
+  return [
+    ...STOPS.map((stop) => ({ name: stop.name, path: stop.path(demo as never), as: "admin" as const })),
+    { name: "setup-without-link", path: "/setup", prepare: answer(/\/instance$/, 200, NEW_INSTANCE) },
+    { name: "setup", path: "/setup#lk_setup_x", prepare: answer(/\/instance$/, 200, NEW_INSTANCE) },
+    { name: "sign-in", path: "/sign-in" },
+    { name: "sign-in-empty", path: "/sign-in", act: press("Sign in") },
+    { name: "sign-up", path: "/sign-up" },
+    {
+      name: "sign-up-by-invitation",
+      path: "/sign-up",
+      prepare: answer(/\/instance$/, 200, { ...NEW_INSTANCE, needs_setup: false }),
+    },
+    { name: "invitation", path: "/invitations/accept#lk_invitation_x" },
+    { name: "invitation-signed-in", path: "/invitations/accept#lk_invitation_x", as: "member" },
+    {
+      name: "invitation-closed",
+      path: "/invitations/accept#lk_invitation_x",
+      as: "member",
+      act: press("Join the organization"),
+    },
+    { name: "missing", path: "/nowhere", as: "admin" },
+    { name: "account-api-keys-empty", path: keys, as: "admin", prepare: answer(/\/api_keys$/, 200, []) },
+    {
+      name: "account-api-keys-loading",
+      path: keys,
+      as: "admin",
+      prepare: (page) => page.route(/\/api_keys$/, () => {}),
+    },
+    { name: "account-api-keys-failed", path: keys, as: "admin", prepare: answer(/\/api_keys$/, 500, FAILURE) },
+    {
+      name: "account-api-keys-many",
+      path: keys,
+      as: "admin",
+      window_only: true,
+      prepare: answer(/\/api_keys$/, 200, manyKeys(10_000, { id: demo.admin.user_id, name: "Ada Lovelace" })),
+    },
+    { ...dialog, name: "key-create", path: keys, act: press("Create new API key") },
+    {
+      ...dialog,
+      name: "key-create-project",
+      path: keys,
+      act: async (page) => {
+        await press("Create new API key")(page);
+        await page.getByLabel("A project").check();
+        await page.getByRole("button", { name: "Create", exact: true }).click();
+      },
+    },
+    { ...dialog, name: "key-shown", path: keys, act: createKey },
+    {
+      ...dialog,
+      name: "key-leaving",
+      path: keys,
+      act: async (page) => {
+        await createKey(page);
+        await page.keyboard.press("Escape");
+      },
+    },
+    {
+      ...dialog,
+      name: "key-revoke",
+      path: keys,
+      act: async (page) => {
+        await press("Actions for ci-deploy")(page);
+        await page.getByRole("menuitem").click();
+      },
+    },
+    { ...dialog, name: "organization-key-create", path: org_keys, act: press("Create new API key") },
+    { name: "organization-api-keys-member", path: org_keys, as: "member" },
+    { name: "members-member", path: members, as: "member" },
+    { ...dialog, name: "member-menu", path: members, act: press("Actions for Charles Babbage") },
+    { ...dialog, name: "invite", path: members, act: press("Invite a person") },
+    {
+      ...dialog,
+      name: "invite-link",
+      path: members,
+      act: async (page) => {
+        await press("Invite a person")(page);
+        await page.getByLabel("E-mail").fill("new@example.com");
+        await page.getByRole("button", { name: "Invite", exact: true }).click();
+        await page.getByRole("dialog", { name: "Pass this link on" }).waitFor();
+      },
+    },
+    {
+      ...dialog,
+      name: "last-admin",
+      path: members,
+      act: async (page) => {
+        await press("Actions for Ada Lovelace")(page);
+        await page.getByRole("menuitem", { name: "Leave…" }).click();
+        await press("Leave organization")(page);
+      },
+    },
+    { name: "organization-stranger", path: members, as: "stranger" },
+    { name: "projects-empty", path: "/", as: "stranger" },
+    {
+      ...dialog,
+      name: "project-password",
+      path: `/projects/${project_id}`,
+      act: press("Show password"),
+    },
+    {
+      ...dialog,
+      name: "project-working",
+      path: `/projects/${project_id}`,
+      prepare: answer(/\/operations\?/, 200, { operations: operations(project_id, "running") }),
+    },
+    {
+      ...dialog,
+      name: "project-failed",
+      path: `/projects/${project_id}`,
+      prepare: answer(/\/operations\?/, 200, { operations: operations(project_id, "failed") }),
+    },
+    { ...dialog, name: "project-delete", path: `/projects/${project_id}/settings`, act: press("Delete project…") },
+    { ...dialog, name: "user-menu", path: keys, act: press(/User menu/) },
+    { ...dialog, name: "switcher", path: `/projects/${project_id}`, act: press(/Switch project/) },
+    { ...dialog, name: "palette", path: keys, act: openPalette },
+  ];
+}
+
+async function openPalette(page: Page): Promise<void> {
+  await page.keyboard.press("Control+k");
+  await page.getByRole("dialog", { name: "Command palette" }).waitFor();
+}
+
+const NEW_INSTANCE = { version: "0.1.0", needs_setup: true, sign_up: "invitation" };
+const FAILURE = {
+  request_id: "5c1f9f0e-7e0f-4a51-9f7c-0d7c0b7f2f4e",
+  code: "INTERNAL",
+  message: "internal error; quote the request_id when you report it",
+};
+
+function operations(project_id: string, status: "running" | "failed") {
+  const at = new Date().toISOString();
+  const shared = { project_id, failures_count: 0, created_at: at, updated_at: at, total_duration_ms: 320 };
+  const error = status === "failed" ? { error: "the compute did not start within 30 s" } : {};
+  return [
+    { ...shared, id: "00000000-0000-4000-8000-000000000002", action: "start_compute", status, ...error },
+    { ...shared, id: "00000000-0000-4000-8000-000000000001", action: "create_timeline", status: "finished" },
+  ];
+}
+
+async function take(browser: Browser, base: string, demo: Demo, shot: Shot, folder: string): Promise<void> {
+  for (const [width, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      const context = await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce" });
+      const cookie = shot.as && demo[shot.as].cookie.split("=");
+      if (cookie) await context.addCookies([{ name: cookie[0] ?? "", value: cookie.slice(1).join("="), url: base }]);
+      const page = await context.newPage();
+      page.setDefaultTimeout(10_000);
+      await shot.prepare?.(page);
+      await page.goto(base + shot.path);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await settle(page);
+      await shot.act?.(page);
+      await settle(page);
+      const path = join(folder, `${shot.name}.${colorScheme}.${width}.png`);
+      await page.screenshot({ path, fullPage: !shot.window_only });
+      await context.close();
+    }
+  }
+}
+
+/** Waits until nothing is on its way and the fonts are there; a list that never comes must not hold it up. */
+async function settle(page: Page): Promise<void> {
+  await page.waitForLoadState("networkidle", { timeout: 700 }).catch(() => undefined);
+  await page.evaluate(() => document.fonts.ready.then(() => undefined));
+}
+
+async function main([folder, only = ""]: string[]): Promise<number> {
+  if (folder === undefined) {
+    process.stderr.write("usage: node test/browser/screenshots.ts FOLDER [PART-OF-A-NAME]\n");
+    return 2;
+  }
+  await mkdir(folder, { recursive: true });
+  await buildConsole();
+  const data_dir = await mkdtemp(join(tmpdir(), "latchkey-screenshots-"));
+  const server = new TestServer(await freePort(), data_dir, { LATCHKEY_SIGN_UP: "open" });
+  const browser = await launchChromium();
+  try {
+    await server.start();
+    const demo = await buildDemo(server);
+    const wanted = shots(demo).filter(({ name }) => name.includes(only));
+    const waiting = [...wanted];
+    const work = async () => {
+      for (let shot = waiting.shift(); shot; shot = waiting.shift()) {
+        const { name } = shot;
+        await take(browser, server.url, demo, shot, resolve(folder)).catch((error: Error) =>
+          process.stderr.write(`${name}: ${error.message}\n`),
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: 4 }, work));
+    process.stdout.write(`${wanted.length * 4} screenshots in ${resolve(folder)}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${server.output}\n`);
+    throw error;
+  } finally {
+    await browser.close();
+    await server.stop();
+    await rm(data_dir, { recursive: true, force: true });
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,261 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import { findLeftProcesses } from "../../scripts/leftovers.ts";
+import { socketDirectoryFor } from "../../server/postgres/socket-directory.ts";
+import { connectToMetadata } from "../harness/metadata.ts";
+import { postmastersOf } from "../harness/processes.ts";
+import { type Answer, type CallOptions, startServer, type TestServer, waitFor } from "../harness/server.ts";
+import { type CreatedKey, type CreatedProject, fromElsewhere, unique } from "../harness/world.ts";
+
+const ROUNDS = 20;
+const LONGEST_ROUND_MS = 900;
+/** Every so many rounds the kill comes while the server starts. */
+const KILL_AT_START_EVERY = 5;
+const MOST_PROJECTS = 10;
+const MOST_KEYS_A_ROUND = 24;
+
+interface LoadedKey {
+  readonly id: number;
+  readonly key: string;
+  readonly path: string;
+}
+
+/** What clients were told, and so what must hold whatever happens; what they were not told may be either way. */
+class Acknowledged {
+  readonly live = new Map<number, LoadedKey>();
+  readonly revoked = new Map<number, LoadedKey>();
+  readonly projects = new Map<string, CreatedProject>();
+  readonly deleted = new Set<string>();
+}
+
+class Load {
+  readonly #server: TestServer;
+  readonly #key: string;
+  readonly #org_id: string;
+  readonly #told: Acknowledged;
+  #running = true;
+  #keys_made = 0;
+
+  constructor(server: TestServer, key: string, org_id: string, told: Acknowledged) {
+    this.#server = server;
+    this.#key = key;
+    this.#org_id = org_id;
+    this.#told = told;
+  }
+
+  /** Runs until the server is gone. */
+  async run(): Promise<void> {
+    await Promise.all([
+      this.#createKeys(),
+      this.#createKeys(),
+      this.#revokeKeys(),
+      this.#createProjects(),
+      this.#deleteProjects(),
+    ]);
+  }
+
+  end(): void {
+    this.#running = false;
+  }
+
+  /** Undefined once the server has been killed under the request: nobody knows then what became of it. */
+  async #call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body> | undefined> {
+    try {
+      const answer = await this.#server.call<Body>(method, path, { key: this.#key, ...options });
+      assert.ok(answer.status < 500, `${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      return answer;
+    } catch (error) {
+      if (error instanceof TypeError) this.#running = false;
+      else throw error;
+      return undefined;
+    }
+  }
+
+  async #createKeys(): Promise<void> {
+    while (this.#running && this.#keys_made++ < MOST_KEYS_A_ROUND) {
+      const owner = `/organizations/${this.#org_id}/api_keys`;
+      const [project] = this.#told.projects.keys();
+      const kinds = [
+        { path: "/api_keys", body: {} },
+        { path: owner, body: {} },
+        ...(project === undefined || this.#told.deleted.has(project)
+          ? []
+          : [{ path: owner, body: { project_id: project } }]),
+      ];
+      const { path, body } = kinds[Math.floor(Math.random() * kinds.length)] ?? { path: "/api_keys", body: {} };
+      const answer = await this.#call<CreatedKey>("POST", path, { body: { key_name: unique(), ...body } });
+      if (answer?.status === 200)
+        this.#told.live.set(answer.body.id, { id: answer.body.id, key: answer.body.key, path });
+      await delay(Math.random() * 20);
+    }
+  }
+
+  async #revokeKeys(): Promise<void> {
+    while (this.#running) {
+      await delay(Math.random() * 60);
+      const keys = [...this.#told.live.values()];
+      const chosen = keys[Math.floor(Math.random() * keys.length)];
+      if (!chosen || !this.#running) continue;
+      // From here on the client does not know; only an answer tells.
+      this.#told.live.delete(chosen.id);
+      const answer = await this.#call("DELETE", `${chosen.path}/${chosen.id}`);
+      if (answer?.status === 200) this.#told.revoked.set(chosen.id, chosen);
+    }
+  }
+
+  async #createProjects(): Promise<void> {
+    await delay(Math.random() * LONGEST_ROUND_MS * 0.7);
+    if (!this.#running || this.#told.projects.size >= MOST_PROJECTS) return;
+    const body = { project: { name: unique("project"), org_id: this.#org_id } };
+    const answer = await this.#call<CreatedProject>("POST", "/projects", { body });
+    if (answer?.status === 201) this.#told.projects.set(answer.body.project.id, answer.body);
+  }
+
+  /** Now and then a project goes again; the first one stays, for its keys. */
+  async #deleteProjects(): Promise<void> {
+    await delay(Math.random() * LONGEST_ROUND_MS * 0.7);
+    const ids = [...this.#told.projects.keys()].slice(1).filter((id) => !this.#told.deleted.has(id));
+    const chosen = ids[Math.floor(Math.random() * ids.length)];
+    if (!this.#running || chosen === undefined || Math.random() < 0.7) return;
+    const whole = this.#told.projects.get(chosen);
+    this.#told.projects.delete(chosen);
+    const answer = await this.#call("DELETE", `/projects/${chosen}`);
+    if (answer?.status === 200) this.#told.deleted.add(chosen);
+    // Still being made: refused, so it stays.
+    else if (answer?.status === 423 && whole) this.#told.projects.set(chosen, whole);
+  }
+}
+
+async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>, at_once = 8): Promise<void> {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: at_once }, worker));
+}
+
+/** Everything that clients were told, asked of the server again. */
+async function verify(server: TestServer, key: string, org_id: string, told: Acknowledged): Promise<void> {
+  const headers = fromElsewhere;
+  await inParallel(told.live.values(), async (live) => {
+    assert.equal((await server.call("GET", "/auth", { key: live.key })).status, 200, `key ${live.id} is lost`);
+  });
+  await inParallel(told.revoked.values(), async (revoked) => {
+    const { status } = await server.call("GET", "/auth", { key: revoked.key, headers: headers() });
+    assert.equal(status, 401, `key ${revoked.id} is back`);
+  });
+  const lists = await Promise.all(
+    ["/api_keys", `/organizations/${org_id}/api_keys`].map((path) =>
+      server.expect<{ id: number }[]>(200, "GET", path, { key }),
+    ),
+  );
+  const listed = new Set(lists.flat().map(({ id }) => id));
+  for (const id of told.live.keys()) assert.ok(listed.has(id), `key ${id} is not listed`);
+  for (const id of told.revoked.keys()) assert.ok(!listed.has(id), `revoked key ${id} is listed`);
+  for (const id of told.projects.keys()) await server.expect(200, "GET", `/projects/${id}`, { key });
+  for (const id of told.deleted) await server.expect(404, "GET", `/projects/${id}`, { key });
+}
+
+async function ask(uri: string): Promise<unknown> {
+  const connectionString = uri.replace("sslmode=require", "sslmode=no-verify");
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 10_000 });
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    return (await client.query("select 1 as one")).rows[0].one;
+  } finally {
+    await client.end();
+  }
+}
+
+test(`${ROUNDS} times killed at a random moment under load, the server keeps every word it gave and leaves nothing half made`, async (t) => {
+  const server = await startServer(t, { LATCHKEY_TRUST_PROXY: "1", LATCHKEY_LOG_LEVEL: "info" });
+  const { api_key: key, org_id } = await server.setup();
+  const told = new Acknowledged();
+  const moments: number[] = [];
+
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round % KILL_AT_START_EVERY === KILL_AT_START_EVERY - 1) {
+      await server.kill();
+      const starting = server.start().catch(() => {});
+      await delay(Math.random() * 1_500);
+      await server.kill();
+      await starting;
+      await server.start();
+    }
+    const load = new Load(server, key, org_id, told);
+    const running = load.run();
+    const moment = Math.random() * LONGEST_ROUND_MS;
+    moments.push(Math.round(moment));
+    await delay(moment);
+    await server.kill();
+    load.end();
+    await running;
+    await server.start();
+    try {
+      await verify(server, key, org_id, told);
+    } catch (error) {
+      for (const line of server.output.split("\n").slice(-400)) {
+        if (/"level":[45]0/.test(line)) t.diagnostic(line);
+      }
+      throw error;
+    }
+  }
+  assert.ok(told.live.size > 20 && told.revoked.size > 10 && told.projects.size >= 3, "there was no load to speak of");
+
+  const metadata = await connectToMetadata(server.data_dir);
+  const select = async (sql: string) => (await metadata.query<{ id: string }>(sql)).rows.map(({ id }) => id);
+
+  // Whether or not its creation was acknowledged: what is there is whole.
+  for (const id of await select("select id from projects where deleted_at is null")) await server.settle(id, key);
+  await waitFor("the deleted projects to be cleared away", async () => {
+    return (await select("select id from projects where deleted_at is not null")).length === 0;
+  });
+  await inParallel(told.projects.values(), async ({ project, connection_uris }) => {
+    assert.equal(await ask(connection_uris[0]?.connection_uri ?? ""), 1, project.id);
+  });
+
+  const sorted = (ids: readonly string[]) => ids.toSorted();
+  const onDisk = async (room: string) => sorted(await readdir(join(server.data_dir, "local", room)));
+  const branches = sorted(await select("select id from branches"));
+  const endpoints = sorted(await select("select id from endpoints"));
+  await waitFor("orphans on the disk to be removed", async () => (await onDisk("branches")).length <= branches.length);
+  assert.deepEqual(await onDisk("branches"), branches, "branches on the disk, and rows");
+  assert.deepEqual(await onDisk("computes"), endpoints, "computes on the disk, and rows");
+  const directories = (await postmastersOf(server.data_dir)).map(({ directory }) => directory);
+  assert.equal(new Set(directories).size, directories.length, "two PostgreSQL servers on one directory");
+  assert.equal(directories.length, endpoints.length + 1, "one server a compute, and the metadata database");
+
+  // Every acknowledged change is in the audit log, once.
+  const audited = async (action: string) =>
+    (
+      await metadata.query<{ subject: string }>("select subject from audit_events where action = any ($1)", [
+        [action, action.replace("organization_", "personal_")],
+      ])
+    ).rows.map(({ subject }) => subject);
+  const created = await audited("organization_key.create");
+  const revoked = await audited("organization_key.revoke");
+  for (const { id } of [...told.live.values(), ...told.revoked.values()]) {
+    assert.equal(created.filter((subject) => subject === `api_key:${id}`).length, 1, `creation of ${id}`);
+  }
+  for (const id of told.revoked.keys()) {
+    assert.equal(revoked.filter((subject) => subject === `api_key:${id}`).length, 1, `revocation of ${id}`);
+  }
+  await metadata.end();
+
+  assert.equal(await server.stop(), 0);
+  assert.deepEqual(await findLeftProcesses(server.data_dir), []);
+  const sockets = ["postgres/socket", ...endpoints.map((id) => `local/computes/${id}/socket`)];
+  for (const socket of sockets) {
+    assert.ok(!existsSync(socketDirectoryFor(join(server.data_dir, socket))), `${socket} is left`);
+  }
+  t.diagnostic(
+    `${told.live.size} live and ${told.revoked.size} revoked keys, ${told.projects.size} projects and ` +
+      `${told.deleted.size} deleted; killed after ${moments.join(", ")} ms`,
+  );
+});
