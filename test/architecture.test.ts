@@ -34,7 +34,7 @@ const SERVER = running("server");
 const room = (names: string) => running(`server/(${names})`);
 const FEATURE = room(FEATURES);
 const COMPOSITION = {
-  path: /^server\/(main|setup|open|data-dir)\.ts$/,
+  path: /^server\/(main|setup|open|data-dir|workers)\.ts$/,
   why: "the composition root, and what it opens an instance with",
 };
 
