@@ -12,7 +12,10 @@ import { Toasts } from "./ui/Toasts.tsx";
 import { Tooltips } from "./ui/Tooltip.tsx";
 
 // The first page's code is fetched while the server is asked who is there, rather than after that.
-const routes = router.routesById as unknown as Record<string, { options: { component?: { preload?: () => Promise<unknown> } } }>;
+const routes = router.routesById as unknown as Record<
+  string,
+  { options: { component?: { preload?: () => Promise<unknown> } } }
+>;
 for (const { routeId } of router.matchRoutes(router.latestLocation)) {
   void routes[routeId as string]?.options.component?.preload?.().catch(() => undefined);
 }

@@ -1,6 +1,6 @@
+import type { createProjectBranch } from "@latchkey/contract/branch-creation.ts";
 import type { Endpoint } from "@latchkey/contract/endpoints.ts";
 import type { Role } from "@latchkey/contract/roles.ts";
-import type { createProjectBranch } from "@latchkey/contract/branch-creation.ts";
 import type { BodyOf } from "@latchkey/contract/route.ts";
 import type { ProjectAccess } from "../access/handles.ts";
 import { copyDatabases, insertDatabase } from "../databases/store.ts";

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type CreatedProject, createProject, openPlane, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
+import {
+  type CreatedProject,
+  createProject,
+  openPlane,
+  type Plane,
+  queryAsClient,
+  runOnce,
+} from "../jobs/test-plane.ts";
 
 interface Branch {
   readonly id: string;
@@ -54,7 +61,8 @@ describe("branches", () => {
   const remove = (id: string) => plane.call<Made & Refusal>("DELETE", `${path}/${id}`);
   const restore = (id: string, body: object) =>
     plane.call<{ branch: Branch } & Refusal>("POST", `${path}/${id}/restore`, { body });
-  const uriOf = ({ connection_uris }: Made) => connection_uris?.[0].connection_uri ?? assert.fail("no connection string");
+  const uriOf = ({ connection_uris }: Made) =>
+    connection_uris?.[0].connection_uri ?? assert.fail("no connection string");
   const notes = async (at: string) =>
     (await queryAsClient(at, "select text from notes order by text")).map(({ text }) => text);
   const write = (at: string, text: string) => queryAsClient(at, `insert into notes values ('${text}')`);

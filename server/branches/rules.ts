@@ -28,7 +28,7 @@ export async function checkExpiry(
   if (branch.is_default) throw refuse("the default branch cannot expire");
   if (branch.protected) throw refuse("a protected branch cannot expire");
   if (!(await isInFuture(access, branch.expires_at))) {
-    throw new ApiError("bad_request", "\"expires_at\" must be in the future");
+    throw new ApiError("bad_request", '"expires_at" must be in the future');
   }
 }
 
@@ -79,7 +79,7 @@ export async function restoreBranch(
     throw refuse("a branch restored from itself needs a moment of its past, which is not available here");
   }
   if (preserve_under_name === undefined && (await hasChildren(access, branch_id))) {
-    throw refuse("the branch has children: name a branch in \"preserve_under_name\" that will be their parent");
+    throw refuse('the branch has children: name a branch in "preserve_under_name" that will be their parent');
   }
   await shareBranch(access, source_id);
   const backup = preserve_under_name === undefined ? undefined : { id: newBranchId(), name: preserve_under_name };

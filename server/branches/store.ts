@@ -18,7 +18,11 @@ const COLUMNS = [
 
 type Row = Pick<
   Selectable<BranchTable>,
-  (typeof COLUMNS)[number] extends infer C ? (C extends `b.${infer Name extends keyof BranchTable}` ? Name : never) : never
+  (typeof COLUMNS)[number] extends infer C
+    ? C extends `b.${infer Name extends keyof BranchTable}`
+      ? Name
+      : never
+    : never
 > & { readonly creator_name: string | null; readonly creator_image: string | null };
 
 function toBranch(row: Row): Branch {
@@ -161,8 +165,14 @@ export async function setDefaultBranch(access: ProjectAccess, branch_id: string)
   const { tx, project_id } = access;
   const now = { updated_at: sql<string>`now()` };
   const branches = () => tx.updateTable("branches").where("project_id", "=", project_id);
-  await branches().set({ is_default: false, ...now }).where("is_default", "=", true).execute();
-  await branches().set({ is_default: true, ...now }).where("id", "=", branch_id).execute();
+  await branches()
+    .set({ is_default: false, ...now })
+    .where("is_default", "=", true)
+    .execute();
+  await branches()
+    .set({ is_default: true, ...now })
+    .where("id", "=", branch_id)
+    .execute();
   return await getBranch(access, branch_id);
 }
 

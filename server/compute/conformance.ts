@@ -141,6 +141,48 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         }
       });
 
+      test("a branch of a branch says where it comes from, the same each time, and outlives it", async (t) => {
+        const { storage, branch_id } = await makeBranch(t);
+        const child = `${branch_id}-child`;
+        t.after(() => storage.remove(child));
+        const origin = await storage.branch(child, branch_id);
+        assert.equal(origin.from_branch_id, branch_id);
+        assert.ok(origin.lsn !== "" && Date.parse(origin.at) > 0 && origin.copied_bytes >= 0);
+        assert.deepEqual(await storage.branch(child, branch_id), origin);
+        await storage.remove(branch_id);
+        assert.ok((await storage.list()).includes(child));
+        assert.equal((await storage.stat(child)).pg_version, version());
+      });
+
+      test("a branch of nothing is refused, and nothing is made", async () => {
+        const { storage } = harness.drivers;
+        await assert.rejects(storage.branch("br-orphan", "br-nowhere"), isDriverError("branch_missing"));
+        await assert.rejects(storage.branch("br-orphan", "../x"), isDriverError("id_refused"));
+        assert.ok(!(await storage.list()).includes("br-orphan"));
+      });
+
+      test("a branch of a running one has what is in it, runs beside it, and goes its own way", async (t) => {
+        if (needsPostgres(t)) return;
+        const { storage, compute, branch_id, spec, query, client, login } = await makeDatabase(t);
+        await query("CREATE TABLE notes AS SELECT 'shared' AS text");
+        const child = { branch_id: `${branch_id}-child`, endpoint_id: `ep-child-of-${branch_id}` };
+        t.after(async () => {
+          await compute.remove(child.endpoint_id);
+          await storage.remove(child.branch_id);
+        });
+        await storage.branch(child.branch_id, branch_id);
+        const { admin_password } = spec;
+        const address = await compute.ensureRunning(child.endpoint_id, {
+          ...(await makeSpec(child.branch_id)),
+          admin_password,
+        });
+        const inChild = (text: string) => client.query(address, login, text);
+        await inChild("INSERT INTO notes VALUES ('child')");
+        await query("INSERT INTO notes VALUES ('parent')");
+        assert.deepEqual(await inChild("SELECT text FROM notes ORDER BY 1"), [{ text: "child" }, { text: "shared" }]);
+        assert.deepEqual(await query("SELECT text FROM notes ORDER BY 1"), [{ text: "parent" }, { text: "shared" }]);
+      });
+
       test("ten branches made at once are ten branches", async (t) => {
         const made = await Promise.all(Array.from({ length: 10 }, () => makeBranch(t)));
         const listed = new Set(await harness.drivers.storage.list());
@@ -332,6 +374,21 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         await query("SELECT 1", { ...login, password: "another password" });
         await compute.apply(endpoint_id, { roles: [{ name: "owner", verifier, login: false }], databases });
         await assert.rejects(query("SELECT 1", { ...login, password: "another password" }), { code: "28000" });
+      });
+
+      test("a database is renamed under the eyes of its sessions, once", async (t) => {
+        if (needsPostgres(t)) return;
+        const { client, compute, address, endpoint_id, query, login, roles } = await makeDatabase(t);
+        await query("CREATE TABLE kept AS SELECT 42 AS n");
+        const session = assert.rejects(query("SELECT pg_sleep(60)"), { code: "57P01" });
+        await untilAsleep(endpoint_id);
+        const databases = [{ name: "store", former_name: "shop", owner: "owner" }];
+        await compute.apply(endpoint_id, { roles, databases });
+        await session;
+        await compute.apply(endpoint_id, { roles, databases });
+        const inStore = client.query(address, { ...login, database: "store" }, "SELECT n FROM kept");
+        assert.deepEqual(await inStore, [{ n: 42 }]);
+        await assert.rejects(query("SELECT 1"), { code: "3D000" });
       });
 
       test("a database changes its owner", async (t) => {

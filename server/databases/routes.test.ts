@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type CreatedProject, connectAs, createProject, openPlane, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
+import {
+  type CreatedProject,
+  connectAs,
+  createProject,
+  openPlane,
+  type Plane,
+  queryAsClient,
+  runOnce,
+} from "../jobs/test-plane.ts";
 
 interface Answer {
   readonly database: { id: number; name: string; owner_name: string };

@@ -58,5 +58,8 @@ interface About {
 }
 
 function aboutDatabase({ params }: About, { database }: { database: contract.Database }): AuditSubject {
-  return { subject: `database:${params.branch_id}/${database.name}`, project_id: params.project_id };
+  return {
+    subject: `database:${params.branch_id}/${encodeURIComponent(database.name)}`,
+    project_id: params.project_id,
+  };
 }

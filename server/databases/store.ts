@@ -44,7 +44,7 @@ async function checkOwner({ tx }: ProjectAccess, branch_id: string, name: string
     .where("name", "=", name)
     .where("deleted_at", "is", null)
     .executeTakeFirst();
-  if (!owner) throw new ApiError("unprocessable", "the branch has no role of the name that \"owner_name\" gives");
+  if (!owner) throw new ApiError("unprocessable", 'the branch has no role of the name that "owner_name" gives');
 }
 
 /** A name that a renamed database still has in the compute means that one until the renaming is carried out. */
@@ -114,11 +114,7 @@ export async function updateDatabase(
 
 /** From here on nobody finds the database; the row goes when the compute has dropped it. */
 export async function markDatabaseDeleted(access: ProjectAccess, id: number): Promise<void> {
-  await access.tx
-    .updateTable("databases")
-    .set({ deleted_at: sql<string>`now()` })
-    .where("id", "=", id)
-    .execute();
+  await access.tx.updateTable("databases").set({ deleted_at: sql<string>`now()` }).where("id", "=", id).execute();
 }
 
 /** Copies the databases of a branch to one that has the same roles and no database. */

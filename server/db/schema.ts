@@ -1,6 +1,6 @@
+import type { DefaultEndpointSettings } from "@latchkey/contract/endpoints.ts";
 import type { OperationAction, OperationStatus } from "@latchkey/contract/operations.ts";
 import type { MemberRole } from "@latchkey/contract/organizations.ts";
-import type { DefaultEndpointSettings } from "@latchkey/contract/endpoints.ts";
 import type { ProjectSettings } from "@latchkey/contract/projects.ts";
 import type { ColumnType, Generated } from "kysely";
 

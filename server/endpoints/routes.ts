@@ -1,6 +1,13 @@
 import * as contract from "@latchkey/contract/endpoints.ts";
 import { type AuditSubject, type Route, route } from "../route.ts";
-import { changeEndpoint, createEndpoint, deleteEndpoint, restartEndpoint, startEndpoint, suspendEndpoint } from "./rules.ts";
+import {
+  changeEndpoint,
+  createEndpoint,
+  deleteEndpoint,
+  restartEndpoint,
+  startEndpoint,
+  suspendEndpoint,
+} from "./rules.ts";
 import { getEndpoint, listBranchEndpoints, listEndpoints } from "./store.ts";
 
 export interface EndpointDeps {

@@ -17,7 +17,7 @@ export async function createEndpoint(
   const { branch_id, region_id, name, disabled } = wanted;
   const { project } = access;
   if (region_id !== undefined && region_id !== project.region_id) {
-    throw new ApiError("bad_request", "\"region_id\" must be the project's");
+    throw new ApiError("bad_request", '"region_id" must be the project\'s');
   }
   const settings = chooseSettings(known, project.default_endpoint_settings, wanted.settings?.pg_settings);
   await holdBranch(access, branch_id);
@@ -36,7 +36,10 @@ export async function changeEndpoint(
   checkSettings(known, settings?.pg_settings);
   if (disabled === undefined && settings === undefined) {
     const found = await getEndpoint(access, endpoint_id);
-    return { endpoint: name === undefined ? found : await updateEndpoint(access, endpoint_id, { name }), operations: [] };
+    return {
+      endpoint: name === undefined ? found : await updateEndpoint(access, endpoint_id, { name }),
+      operations: [],
+    };
   }
   const before = await hold(access, endpoint_id);
   const endpoint = await updateEndpoint(access, endpoint_id, { name, disabled, settings: settings?.pg_settings });

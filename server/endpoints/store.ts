@@ -93,7 +93,11 @@ export interface EndpointChange {
   readonly desired_state?: "running" | "suspended" | undefined;
 }
 
-export async function updateEndpoint(access: ProjectAccess, endpoint_id: string, change: EndpointChange): Promise<Endpoint> {
+export async function updateEndpoint(
+  access: ProjectAccess,
+  endpoint_id: string,
+  change: EndpointChange,
+): Promise<Endpoint> {
   const { settings, name, disabled, desired_state } = change;
   const row = await access.tx
     .updateTable("endpoints")

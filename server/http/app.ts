@@ -50,6 +50,7 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
 
   app.decorateRequest("started_ms", 0);
   app.decorateRequest("principal");
+  app.decorateRequest("origin");
   acceptEmptyJsonBody(app);
 
   const headers = await safetyHeaders(deps.public_url);

@@ -47,6 +47,7 @@ export function authenticateRequest(deps: PipelineDeps, open: boolean) {
   };
   // With a callback: most requests are decided at once, and a promise for each would cost more than deciding.
   return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+    request.origin = originOf(request);
     if (open) {
       request.principal = ANONYMOUS;
       done();
@@ -58,7 +59,7 @@ export function authenticateRequest(deps: PipelineDeps, open: boolean) {
     };
     try {
       const { authorization, cookie } = request.headers;
-      const found = deps.authenticator.authenticate({ authorization, cookie }, originOf(request));
+      const found = deps.authenticator.authenticate({ authorization, cookie }, request.origin);
       if (found instanceof Promise) found.then(settle, done);
       else settle(found);
     } catch (error) {
@@ -106,7 +107,7 @@ async function runRoute(route: Route, checks: Checks, request: FastifyRequest, t
   // stranger the form of a request, which the OpenAPI document tells everybody.
   const located = requires.locate ? { query: checks.query(request.query), body: checks.body(request.body) } : undefined;
   const demand: Demand = demandOf(route, action, params, () => requires.locate?.({ principal, params, ...located }));
-  const access = await authorize(tx, principal, originOf(request), demand);
+  const access = await authorize(tx, principal, request.origin, demand);
 
   const input = {
     params,
@@ -155,6 +156,7 @@ export function originOf(request: FastifyRequest): Origin {
 declare module "fastify" {
   interface FastifyRequest {
     principal: Principal;
+    origin: Origin;
     started_ms: number;
   }
 }

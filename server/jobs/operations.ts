@@ -121,5 +121,6 @@ async function putBack(tx: Tx, operation: store.ClaimedOperation, code: DriverEr
     const { id, reset } = await getBranchForJob(tx, operation.branch_id);
     if (reset !== null) await cancelResetForJob(tx, id, reset);
   }
-  if (code === "setting_refused" && operation.endpoint_id !== null) await revertSettingsForJob(tx, operation.endpoint_id);
+  if (code === "setting_refused" && operation.endpoint_id !== null)
+    await revertSettingsForJob(tx, operation.endpoint_id);
 }

@@ -1,6 +1,6 @@
+import { findUnknownEndpointsForJob, findUnknownStorageForJob } from "./branches/store.ts";
 import type { JobDeps } from "./deps.ts";
 import type { Job } from "./runner.ts";
-import { findUnknownEndpointsForJob, findUnknownStorageForJob } from "./branches/store.ts";
 
 const EVERY_MS = 3_600_000;
 

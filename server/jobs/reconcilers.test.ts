@@ -259,6 +259,7 @@ describe("the reconcilers", () => {
     const [stuck, other] = [await createProject(plane), await createProject(plane)];
     await runOnce(plane.reconcilers());
     for (const { project } of [stuck, other]) await plane.call("DELETE", `/projects/${project.id}`);
+    await plane.endRecovery();
     const { storage } = plane.drivers();
     const broken = {
       ...storageWhere((id, options) => storage.createRoot(id, options)),

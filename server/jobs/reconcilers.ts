@@ -19,8 +19,8 @@ export interface Machinery {
 export function createMachinery(deps: ReconcilerDeps): Machinery {
   const shared: JobDeps = { ...deps, branches: new KeyedLock() };
   const jobs = [
-    expiryJob(shared),
     operationsJob(shared),
+    expiryJob(shared),
     removalsJob(shared),
     computesJob(shared),
     orphansJob(shared),

@@ -85,6 +85,9 @@ describe("the memory of keys", () => {
     assert.equal(memory.isRefused(digest()), false);
     memory.drop({ kind: "key", subject: hex(words) });
     assert.equal(memory.isRefused(words), false);
+    memory.fill(words, undefined, memory.fence);
+    memory.drop({ kind: "project", subject: "whose refusal it may be" });
+    assert.equal(memory.isRefused(words), false);
   });
 
   test("refusals are bounded: a flood of them replaces others and takes no more memory", () => {

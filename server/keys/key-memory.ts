@@ -155,6 +155,8 @@ export class KeyMemory implements Memory {
 
   /** Walks through the whole table, some milliseconds for a million keys: for what happens seldom. */
   #dropReaches(matches: (reach: Reach) => boolean): void {
+    // Of a refusal it is not known whose key it was; a recovered project must not find its keys refused.
+    this.#refused.clear();
     const doomed = new Set<number>();
     this.#reaches.forEach((reach, number) => {
       if (reach && matches(reach)) doomed.add(number + 1);

@@ -24,8 +24,7 @@ describe("the life of a project", () => {
   after(() => plane.close());
 
   const carryOut = () => runOnce(plane.reconcilers());
-  const patch = (id: string, project: object) =>
-    plane.call<Answer>("PATCH", `/projects/${id}`, { body: { project } });
+  const patch = (id: string, project: object) => plane.call<Answer>("PATCH", `/projects/${id}`, { body: { project } });
   const list = async (query: string) =>
     (await plane.call<{ projects: Project[] }>("GET", `/projects?org_id=${plane.org_id}&${query}`)).body.projects;
 
@@ -38,7 +37,11 @@ describe("the life of a project", () => {
     const id = newOrganizationId();
     await plane.db.insertInto("organizations").values({ id, name: id, handle: id, personal_of: null }).execute();
     if (role !== undefined) {
-      const { user_id } = await plane.db.selectFrom("members").select("user_id").where("org_id", "=", plane.org_id).executeTakeFirstOrThrow();
+      const { user_id } = await plane.db
+        .selectFrom("members")
+        .select("user_id")
+        .where("org_id", "=", plane.org_id)
+        .executeTakeFirstOrThrow();
       await plane.db.insertInto("members").values({ id: newUuid(), org_id: id, user_id, role }).execute();
     }
     return id;
@@ -62,9 +65,15 @@ describe("the life of a project", () => {
 
     const member = await plane.addMember("member");
     assert.equal((await plane.call("POST", `/projects/${project.id}/recover`, { key: member })).status, 403);
-    const recovered = await plane.call<Answer & { branches: { id: string }[] }>("POST", `/projects/${project.id}/recover`);
+    const recovered = await plane.call<Answer & { branches: { id: string }[] }>(
+      "POST",
+      `/projects/${project.id}/recover`,
+    );
     assert.equal(recovered.status, 200);
-    assert.deepEqual(recovered.body.branches.map(({ id }) => id), [branch.id]);
+    assert.deepEqual(
+      recovered.body.branches.map(({ id }) => id),
+      [branch.id],
+    );
     await carryOut();
     assert.deepEqual(await queryAsClient(uri, "select n from kept"), [{ n: 1 }]);
     assert.equal((await plane.call("GET", `/projects/${project.id}`, { key })).status, 401);
@@ -134,7 +143,11 @@ describe("the life of a project", () => {
     const org_key = await plane.call<{ key: string }>("POST", `/organizations/${plane.org_id}/api_keys`, {
       body: { key_name: newUuid() },
     });
-    assert.equal((await transfer(mine, [project.id], org_key.body.key)).status, 403, "a key stands in one organization");
+    assert.equal(
+      (await transfer(mine, [project.id], org_key.body.key)).status,
+      403,
+      "a key stands in one organization",
+    );
     assert.equal((await transfer(plane.org_id)).status, 400);
     assert.equal((await transfer(mine, [project.id, "no-such-00000000"])).status, 404);
     assert.equal((await plane.call<Answer>("GET", `/projects/${project.id}`)).body.project.org_id, plane.org_id);

@@ -1,4 +1,4 @@
-import type { transferProjectsFromOrgToOrg, updateProject as contract } from "@latchkey/contract/projects.ts";
+import type { updateProject as contract, transferProjectsFromOrgToOrg } from "@latchkey/contract/projects.ts";
 import type { BodyOf } from "@latchkey/contract/route.ts";
 import { authorize } from "../access/authorize.ts";
 import { OrganizationAccess, type ProjectAccess } from "../access/handles.ts";

@@ -72,8 +72,9 @@ export function projectRoutes(deps: ProjectDeps): Route[] {
         return {};
       },
       audit: ({ params, body }) => ({
-        subject: `organization:${body.destination_org_id} projects:${body.project_ids.join(",")}`,
+        subject: `project:${body.project_ids.join(",")}->${body.destination_org_id}`,
         org_id: params.source_org_id,
+        ...(body.project_ids.length === 1 ? { project_id: body.project_ids[0] ?? "" } : {}),
       }),
     }),
     route(contract.getAvailablePreloadLibraries, {

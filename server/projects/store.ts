@@ -242,7 +242,8 @@ export async function moveProjects(
     .where("deleted_at", "is", null)
     .returning("id")
     .execute();
-  if (moved.length !== project_ids.length) throw new ApiError("not_found", "a project was not found in the organization");
+  if (moved.length !== project_ids.length)
+    throw new ApiError("not_found", "a project was not found in the organization");
   for (const { id } of moved) await revokeProjectKeys(source, id);
 }
 

@@ -19,7 +19,16 @@ interface Refusal {
 }
 
 /** Names that every layer between a request and `pg_authid` has a way of getting wrong. */
-const HOSTILE = [`o'"; DROP ROLE x; --`, "Ünïcode 日本", "  spaces ", "select", "a".repeat(63), "%s$1\\", "\n", "a/b?c#d&e%2F"];
+const HOSTILE = [
+  `o'"; DROP ROLE x; --`,
+  "Ünïcode 日本",
+  "  spaces ",
+  "select",
+  "a".repeat(63),
+  "%s$1\\",
+  "\n",
+  "a/b?c#d&e%2F",
+];
 
 describe("the roles of a branch", () => {
   let plane: Plane;
@@ -160,7 +169,8 @@ describe("the roles of a branch", () => {
 
   it("change on a suspended compute too, which rests again afterwards", async () => {
     const endpoint = `/projects/${made.project.id}/endpoints/${made.endpoints[0].id}`;
-    const state = async () => (await plane.call<{ endpoint: { current_state: string } }>("GET", endpoint)).body.endpoint;
+    const state = async () =>
+      (await plane.call<{ endpoint: { current_state: string } }>("GET", endpoint)).body.endpoint;
     assert.equal((await plane.call("POST", `${endpoint}/suspend`)).status, 200);
     await carryOut();
     assert.equal((await state()).current_state, "idle");

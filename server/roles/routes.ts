@@ -87,5 +87,5 @@ interface About {
 }
 
 function aboutRole({ params }: About, { role }: { role: contract.Role }): AuditSubject {
-  return { subject: `role:${params.branch_id}/${role.name}`, project_id: params.project_id };
+  return { subject: `role:${params.branch_id}/${encodeURIComponent(role.name)}`, project_id: params.project_id };
 }

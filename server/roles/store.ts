@@ -42,7 +42,12 @@ export async function insertRole(access: ProjectAccess, sealer: Sealer, role: Ne
       // A deletion that failed has left the row: this wish is the newer one.
       conflict
         .columns(["branch_id", "name"])
-        .doUpdateSet({ ...credentials, deleted_at: null, created_at: sql<string>`now()`, updated_at: sql<string>`now()` })
+        .doUpdateSet({
+          ...credentials,
+          deleted_at: null,
+          created_at: sql<string>`now()`,
+          updated_at: sql<string>`now()`,
+        })
         .where("roles.deleted_at", "is not", null),
     )
     .returning(COLUMNS)
@@ -100,7 +105,12 @@ export async function listDatabasesOwnedBy(access: ProjectAccess, branch_id: str
 }
 
 /** Copies the roles of a branch, passwords included, to one that has none, and answers them with their passwords. */
-export async function copyRoles(access: ProjectAccess, sealer: Sealer, from_id: string, to_id: string): Promise<Role[]> {
+export async function copyRoles(
+  access: ProjectAccess,
+  sealer: Sealer,
+  from_id: string,
+  to_id: string,
+): Promise<Role[]> {
   const rows = await access.tx
     .selectFrom("roles")
     .selectAll()

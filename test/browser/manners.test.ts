@@ -230,7 +230,7 @@ test("the theme that is chosen is there before the first paint of the next visit
 });
 
 test("files with a hash in their name are kept for ever, the page itself is asked for each time", async () => {
-  const html = await fetch(`${server.url}/projects/anything`);
+  const html = await fetch(`${server.url}/projects/anything`, { headers: { accept: "text/html" } });
   assert.equal(html.headers.get("cache-control"), "no-cache");
   assert.match(html.headers.get("content-security-policy") ?? "", /default-src 'self'.*frame-ancestors 'none'/);
   const asset = /\/assets\/[^"]+\.js/.exec(await html.text())?.[0];

@@ -33,7 +33,14 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     person = await server.setup();
     cli = await NeonCli.open(server, person.api_key);
     folder = await mkdtemp(join(tmpdir(), "neon-link-"));
-    const made = await cli.json<{ project: { id: string } }>("projects", "create", "--name", "shop", "--org-id", person.org_id);
+    const made = await cli.json<{ project: { id: string } }>(
+      "projects",
+      "create",
+      "--name",
+      "shop",
+      "--org-id",
+      person.org_id,
+    );
     project_id = made.project.id;
     await settle();
   });
@@ -168,7 +175,10 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     await neon("databases", "delete", "app data", "--branch", "dev");
     await settle();
     const left = await neon<{ name: string }[]>("databases", "list", "--branch", "dev");
-    assert.deepEqual(left.map(({ name }) => name), ["neondb"]);
+    assert.deepEqual(
+      left.map(({ name }) => name),
+      ["neondb"],
+    );
   });
 
   test("roles list, create and delete; the new role connects", async () => {

@@ -261,9 +261,15 @@ export const CASES: Readonly<Record<string, Case>> = {
   deleteProject: { request: async (world) => ({ params: { project_id: await finishedProject(world) } }) },
   recoverProject: {
     request: async (world) => {
-      const project_id = await finishedProject(world);
-      await world.server.expect(200, "DELETE", `/projects/${project_id}`, { key: world.admin.key });
-      return { params: { project_id } };
+      const { server, admin } = world;
+      const { project, endpoints } = await createProject(server, admin.key, world.org_id);
+      await server.settle(project.id, admin.key);
+      // At rest already: that its compute stops with the deletion is told to nobody who could wait for it.
+      const path = `/projects/${project.id}`;
+      await server.expect(200, "POST", `${path}/endpoints/${endpoints[0].id}/suspend`, { key: admin.key });
+      await server.settle(project.id, admin.key);
+      await server.expect(200, "DELETE", path, { key: admin.key });
+      return { params: { project_id: project.id } };
     },
   },
   getAvailablePreloadLibraries: { request: project },

@@ -10,6 +10,8 @@ export class HttpConnection {
   #text = "";
   /** Whether the last attempt failed because nobody listened: nothing was sent. */
   was_refused = false;
+  /** Whether the last answer asked for another connection. */
+  was_sent_away = false;
   #settle: ((status: number | Error) => void) | undefined;
 
   constructor(port: number) {
@@ -61,6 +63,7 @@ export class HttpConnection {
     const status = Number(this.#text.slice(9, 12));
     const closes = /connection: close/i.test(this.#text.slice(0, head));
     this.#text = "";
+    this.was_sent_away = closes;
     if (closes) {
       this.#socket?.destroy();
       this.#socket = undefined;

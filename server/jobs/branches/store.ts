@@ -50,12 +50,23 @@ export type Reseal = (password: Buffer, from_branch_id: string, to_branch_id: st
  * Gives a branch the data that its reset has made, and the roles and databases that belong to it. What it had
  * before goes to the backup, children included, where there is one.
  */
-export async function finishResetForJob(tx: Tx, branch: BranchRow, reset: BranchReset, origin: BranchOrigin, reseal: Reseal) {
+export async function finishResetForJob(
+  tx: Tx,
+  branch: BranchRow,
+  reset: BranchReset,
+  origin: BranchOrigin,
+  reseal: Reseal,
+) {
   const { id, storage_id } = branch;
   const { backup_id, source_id } = reset;
   if (backup_id !== null) {
     await replaceContent(tx, id, backup_id, reseal);
-    await tx.updateTable("branches").set({ parent_id: backup_id }).where("parent_id", "=", id).where("id", "<>", backup_id).execute();
+    await tx
+      .updateTable("branches")
+      .set({ parent_id: backup_id })
+      .where("parent_id", "=", id)
+      .where("id", "<>", backup_id)
+      .execute();
   }
   // A row of the new data first: no two branches may name the same data, not even within this transaction.
   await tx
@@ -99,14 +110,25 @@ async function replaceContent(tx: Tx, from_id: string, to_id: string, reseal: Re
     const role = { branch_id: to_id, name, password: sealed, verifier, created_at, deleted_at };
     await tx.insertInto("roles").values(role).execute();
   }
-  const databases = await tx.selectFrom("databases").selectAll().where("branch_id", "=", from_id).orderBy("id").execute();
+  const databases = await tx
+    .selectFrom("databases")
+    .selectAll()
+    .where("branch_id", "=", from_id)
+    .orderBy("id")
+    .execute();
   for (const { id: _, updated_at: __, ...row } of databases) {
-    await tx.insertInto("databases").values({ ...row, branch_id: to_id }).execute();
+    await tx
+      .insertInto("databases")
+      .values({ ...row, branch_id: to_id })
+      .execute();
   }
 }
 
 /** The branches of this node whose time has come, and that nothing keeps: see `branches/rules.ts`. */
-export async function listExpiredBranchesForJob(tx: Tx, node_id: string): Promise<{ id: string; project_id: string }[]> {
+export async function listExpiredBranchesForJob(
+  tx: Tx,
+  node_id: string,
+): Promise<{ id: string; project_id: string }[]> {
   return await tx
     .selectFrom("branches as b")
     .innerJoin("projects as p", "p.id", "b.project_id")
@@ -163,7 +185,13 @@ export async function expireBranchForJob(tx: Tx, branch_id: string, operation_id
   await tx.updateTable("endpoints").set(now).where("branch_id", "=", branch_id).execute();
   await tx
     .insertInto("operations")
-    .values({ id: operation_id, project_id: held.project_id, branch_id, action: "delete_timeline", status: "scheduling" })
+    .values({
+      id: operation_id,
+      project_id: held.project_id,
+      branch_id,
+      action: "delete_timeline",
+      status: "scheduling",
+    })
     .execute();
   return true;
 }

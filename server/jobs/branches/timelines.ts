@@ -1,8 +1,9 @@
-import { sealRolePassword, openRolePassword } from "../../roles/password.ts";
+import type { BranchReset } from "../../db/schema.ts";
 import { describeError } from "../../log.ts";
+import { openRolePassword, sealRolePassword } from "../../roles/password.ts";
+import { findComputeForJob, markEndpointIdleForJob } from "../computes/store.ts";
 import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
 import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
-import { findComputeForJob, markEndpointIdleForJob } from "../computes/store.ts";
 import {
   type BranchRow,
   finishResetForJob,
@@ -11,7 +12,6 @@ import {
   markBranchReadyForJob,
   type Reseal,
 } from "./store.ts";
-import type { BranchReset } from "../../db/schema.ts";
 
 /** Makes the data of a branch: empty for a root, a clone of its parent's, or of what it is restored from. */
 export async function createTimeline(deps: JobDeps, operation: ClaimedOperation): Promise<void> {

@@ -67,7 +67,10 @@ async function bringUp(deps: JobDeps, compute: ComputeRow, action: "start_comput
 }
 
 async function findOf(deps: JobDeps, operation: ClaimedOperation): Promise<ComputeRow | undefined> {
-  return await findComputeForJob(deps.db, operation.endpoint_id ?? unreachable(`${operation.action} without an endpoint`));
+  return await findComputeForJob(
+    deps.db,
+    operation.endpoint_id ?? unreachable(`${operation.action} without an endpoint`),
+  );
 }
 
 async function skip(deps: JobDeps, operation: ClaimedOperation): Promise<void> {

@@ -88,11 +88,7 @@ export async function listUnwantedComputesForJob(tx: Tx, node_id: string): Promi
     .where("b.node_id", "=", node_id)
     .where("e.current_state", "=", "active")
     .where((eb) =>
-      eb.or([
-        eb("e.desired_state", "=", "suspended"),
-        eb("e.disabled", "=", true),
-        eb("p.deleted_at", "is not", null),
-      ]),
+      eb.or([eb("e.desired_state", "=", "suspended"), eb("e.disabled", "=", true), eb("p.deleted_at", "is not", null)]),
     )
     .where(({ not, exists, selectFrom }) =>
       not(

@@ -13,7 +13,12 @@ test("a branch of a parent that is written to is one moment of it, whole and wit
   const [version = 0] = storage.capabilities().pg_versions;
   const admin_password = newPassword();
   const start = async (id: string) =>
-    await compute.ensureRunning(`ep-${id}`, { branch_id: `br-${id}`, port: await freePort(), max_connections: 20, admin_password });
+    await compute.ensureRunning(`ep-${id}`, {
+      branch_id: `br-${id}`,
+      port: await freePort(),
+      max_connections: 20,
+      admin_password,
+    });
   await storage.createRoot("br-parent", { pg_version: version });
   const { host, port } = await start("parent");
   const password = newPassword();
@@ -46,7 +51,10 @@ test("a branch of a parent that is written to is one moment of it, whole and wit
   writing = false;
   await Promise.all(writers);
 
-  const written = await compute.query("ep-parent", { database: "bank", text: "select count(*)::int as n from public.history" });
+  const written = await compute.query("ep-parent", {
+    database: "bank",
+    text: "select count(*)::int as n from public.history",
+  });
   let before = -1;
   for (const id of ["first", "second", "third"]) {
     const origin = await storage.branch(`br-${id}`, "br-parent");
@@ -65,7 +73,9 @@ test("a branch of a parent that is written to is one moment of it, whole and wit
     assert.ok(Number(sums.n) > before && Number(sums.n) <= Number(written[0]?.n), "a moment of its own, in order");
     before = Number(sums.n);
     await ask("select public.bt_index_check('public.accounts_pkey', true)");
-    assert.deepEqual(await ask("select count(*)::int as broken from public.verify_heapam('public.accounts')"), { broken: 0 });
+    assert.deepEqual(await ask("select count(*)::int as broken from public.verify_heapam('public.accounts')"), {
+      broken: 0,
+    });
     const failures = "select coalesce(sum(checksum_failures), 0)::int as failures from pg_stat_database";
     assert.deepEqual(await ask(failures), { failures: 0 });
   }
@@ -82,7 +92,12 @@ test("a branch is made of a parent that was killed, with what it had committed",
   const [version = 0] = storage.capabilities().pg_versions;
   const admin_password = newPassword();
   const start = async (id: string) =>
-    await compute.ensureRunning(`ep-${id}`, { branch_id: `br-${id}`, port: await freePort(), max_connections: 20, admin_password });
+    await compute.ensureRunning(`ep-${id}`, {
+      branch_id: `br-${id}`,
+      port: await freePort(),
+      max_connections: 20,
+      admin_password,
+    });
   await storage.createRoot("br-parent", { pg_version: version });
   await start("parent");
   await compute.query("ep-parent", { text: "create table public.kept as select 1 as n" });

@@ -7,7 +7,14 @@ import type { Binaries } from "../../../postgres/binaries.ts";
 import { runCommand } from "../../../postgres/command.ts";
 import { findPostmaster, syncDataDirectory } from "../../../postgres/data-directory.ts";
 import { PostgresError } from "../../../postgres/errors.ts";
-import { exists, makeOwned, makePassage, syncDirectory, writeOwned, writePrivateDurably } from "../../../postgres/files.ts";
+import {
+  exists,
+  makeOwned,
+  makePassage,
+  syncDirectory,
+  writeOwned,
+  writePrivateDurably,
+} from "../../../postgres/files.ts";
 import { type BranchOrigin, DriverError } from "../../driver.ts";
 import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
 import { dataOf, firstPasswordOf, type Layout, originOf } from "./layout.ts";
