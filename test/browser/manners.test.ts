@@ -3,7 +3,7 @@ import test, { after } from "node:test";
 import type { Page } from "playwright-core";
 import { setupTokenOf, signUp } from "../harness/world.ts";
 import { manyKeys } from "./many-keys.ts";
-import { startStage } from "./visit.ts";
+import { NARROW, startStage, WIDE } from "./visit.ts";
 
 /** How the Console behaves when there is much, when it is slow, when things fail, and without a mouse. */
 const stage = await startStage({ after });
@@ -44,6 +44,17 @@ test("of ten thousand keys only those near the window are in the page; all are s
     await page.getByRole("button", { name: "Name" }).click();
     await page.getByRole("rowheader", { name: "backup-00003" }).waitFor();
   });
+});
+
+test("on a narrow screen a long table fills its width, and says under the name what its hidden columns would", async () => {
+  await page.setViewportSize(NARROW);
+  await withMany(async () => {
+    const row = page.getByRole("row").filter({ hasText: "ci-10000" });
+    const menu = await row.getByRole("button", { name: "Actions for ci-10000" }).boundingBox();
+    assert.ok(menu !== null && menu.x + menu.width > NARROW.width - 40, "the menu is at the right edge");
+    assert.match((await row.getByRole("rowheader").textContent()) ?? "", /never used/);
+  });
+  await page.setViewportSize(WIDE);
 });
 
 test("search and order are in the address, and the back button leads to the page before", async () => {

@@ -38,11 +38,14 @@ function shots(demo: Demo): Shot[] {
   const keys = "/account/api-keys";
   const org_keys = `/organizations/${org_id}/settings/api-keys`;
   const members = `/organizations/${org_id}/members`;
+  // One name for each shot: it has to be free.
+  const names = ["deploy-2026-11", "staging", "grafana", "terraform", "mobile-ci", "import", "reports", "cron"];
   const createKey = async (page: Page) => {
     await press("Create new API key")(page);
-    await page.getByLabel("Name").fill(`shown-${Date.now()}`);
+    await page.getByLabel("Name").fill(names.shift() ?? `key-${Date.now()}`);
     await page.getByRole("button", { name: "Create", exact: true }).click();
     await page.getByRole("dialog", { name: "Copy your key now" }).waitFor();
+    await page.mouse.move(0, 0);
   };
   const dialog = { as: "admin", window_only: true } as const;
   return [

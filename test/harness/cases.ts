@@ -266,7 +266,7 @@ export const CASES: Readonly<Record<string, Case>> = {
       await server.settle(project.id, admin.key);
       // At rest already: that its compute stops with the deletion is told to nobody who could wait for it.
       const path = `/projects/${project.id}`;
-      await server.expect(200, "POST", `${path}/endpoints/${endpoints[0].id}/suspend`, { key: admin.key });
+      await server.expect(200, "POST", `${path}/endpoints/${endpoints[0]?.id}/suspend`, { key: admin.key });
       await server.settle(project.id, admin.key);
       await server.expect(200, "DELETE", path, { key: admin.key });
       return { params: { project_id: project.id } };

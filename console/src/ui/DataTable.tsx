@@ -135,7 +135,6 @@ type TableProps<Row> = DataTableProps<Row> & { readonly view: TableView; readonl
 function Table<Row>({ label, columns, rows, rowId, narrow, menu, rowName, view, onView }: TableProps<Row>) {
   const { body, first, last, before_px, after_px } = useVisibleRows(rows?.length ?? 0);
   const shared_menu = useSharedMenu<Row>();
-  const span = columns.length + (menu ? 1 : 0);
   return (
     <div className="rounded-lg border border-line bg-surface">
       <table
@@ -158,7 +157,7 @@ function Table<Row>({ label, columns, rows, rowId, narrow, menu, rowName, view, 
         </thead>
         <tbody ref={body}>
           {rows === undefined && <SkeletonRows columns={columns} menu={menu !== undefined} />}
-          {before_px > 0 && <Spacer span={span} height_px={before_px} />}
+          {before_px > 0 && <Spacer height_px={before_px} />}
           {rows?.slice(first, last).map((row, index) => (
             <BodyRow
               key={rowId(row)}
@@ -170,7 +169,7 @@ function Table<Row>({ label, columns, rows, rowId, narrow, menu, rowName, view, 
               name={rowName?.(row) ?? String(rowId(row))}
             />
           ))}
-          {after_px > 0 && <Spacer span={span} height_px={after_px} />}
+          {after_px > 0 && <Spacer height_px={after_px} />}
         </tbody>
       </table>
       {menu && <SharedMenuPopup menu={shared_menu} items={menu} />}
@@ -217,11 +216,14 @@ const BodyRow = memo(function BodyRow<Row>({ row, index, columns, narrow, shared
   );
 }) as <Row>(props: BodyRowProps<Row>) => ReactNode;
 
-/** Stands for the rows above or below the window, so that the scroll bar tells the truth. */
-function Spacer({ span, height_px }: { readonly span: number; readonly height_px: number }) {
+/**
+ * Stands for the rows above or below the window, so that the scroll bar tells the truth. One cell is enough,
+ * and one that spanned them all would bring back the columns that a narrow screen hides.
+ */
+function Spacer({ height_px }: { readonly height_px: number }) {
   return (
     <tr aria-hidden>
-      <td colSpan={span} style={{ height: height_px }} />
+      <td style={{ height: height_px }} />
     </tr>
   );
 }
