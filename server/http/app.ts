@@ -38,7 +38,8 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
       const given = request.headers["x-request-id"];
       return typeof given === "string" && REQUEST_ID.test(given) && !TOKEN_PREFIX.test(given) ? given : randomUUID();
     },
-    routerOptions: { maxParamLength: PARAM_LIMIT, ignoreTrailingSlash: true },
+    // A path that ends in a slash is another one: `DELETE /sessions/` with its id forgotten must not mean all.
+    routerOptions: { maxParamLength: PARAM_LIMIT },
     exposeHeadRoutes: false,
     // A request that arrives while we stop is served: its sender cannot have known.
     return503OnClosing: false,

@@ -67,6 +67,7 @@ async function registerReference(app: FastifyInstance): Promise<void> {
   });
   for (const [url, file, type] of [
     ["/docs", "index.html", "text/html; charset=utf-8"],
+    ["/docs/", "index.html", "text/html; charset=utf-8"],
     ["/docs/start.js", "start.js", "text/javascript; charset=utf-8"],
   ] as const) {
     const content = await readFile(join(import.meta.dirname, "docs", file));

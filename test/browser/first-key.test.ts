@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
+import { waitFor } from "../harness/server.ts";
 import { setupTokenOf } from "../harness/world.ts";
 import { heapHolds, placesThatHold } from "./secrets-in-page.ts";
 import { startStage } from "./visit.ts";
@@ -48,8 +49,9 @@ test("five clicks and two forms lead from the set-up link to a copied key that w
 
 test("the export line is copied whole", async () => {
   await page.getByRole("button", { name: "Copy export line" }).click();
-  await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith("export"));
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `export NEON_API_KEY=${token}`);
+  const copied = () => page.evaluate(() => navigator.clipboard.readText());
+  await waitFor("the copy", async () => (await copied()).startsWith("export"));
+  assert.equal(await copied(), `export NEON_API_KEY=${token}`);
 });
 
 test("leaving without saying that the key is stored is asked about, whichever way", async () => {

@@ -98,6 +98,24 @@ test("a slow list shows its own shape, and nothing jumps when it comes", async (
   await page.unroute(KEYS);
 });
 
+for (const name of ["Actions for laptop", /User menu/]) {
+  test(`a press on a menu whose code is still on its way opens it when it comes: ${name}`, async () => {
+    const slow = await stage.visit({ cookie: ada.cookie });
+    await slow.page.route(/menu-parts/, async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 800));
+      await route.continue();
+    });
+    await slow.page.goto(keys_page);
+    await slow.page.getByRole("button", { name }).click();
+    await slow.page.getByRole("menuitem").first().waitFor();
+    await slow.page.keyboard.press("Escape");
+    await slow.page.getByRole("menuitem").first().waitFor({ state: "detached" });
+    const button = slow.page.getByRole("button", { name });
+    assert.equal(await button.evaluate((one) => one === document.activeElement), true);
+    await slow.context.close();
+  });
+}
+
 test("a list that fails says so with the request id, and trying again brings it", async () => {
   const request_id = "5c1f9f0e-7e0f-4a51-9f7c-0d7c0b7f2f4e";
   await page.route(KEYS, (route) =>

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
+import { waitFor } from "../harness/server.ts";
 import { setupTokenOf, signUp } from "../harness/world.ts";
 import { placesThatHold } from "./secrets-in-page.ts";
 import { startStage } from "./visit.ts";
@@ -40,7 +41,7 @@ test("the connection string is shown without its password until that is asked fo
   const shown = page.locator("code").first();
   assert.match((await shown.textContent()) ?? "", /^postgresql:\/\/\S+:••••••••@\S+\/shop\?sslmode=require/);
   await page.getByRole("button", { name: "Copy Connection string with password" }).click();
-  await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith("postgresql:"));
+  await waitFor("the copy", async () => (await copied()).startsWith("postgresql:"));
   password = new URL(await copied()).password;
   assert.notEqual(password, "");
   assert.deepEqual(await placesThatHold(page, password), [], "copying does not show it");
@@ -54,7 +55,7 @@ test("the connection string is shown without its password until that is asked fo
 test("what is copied for Node.js runs as it is", async () => {
   await page.getByText("Node.js", { exact: true }).click();
   await page.getByRole("button", { name: "Copy Node.js with password" }).click();
-  await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith("import pg"));
+  await waitFor("the copy", async () => (await copied()).startsWith("import pg"));
   const program = `${await copied()}\nawait client.end();`;
   const run = promisify(execFile);
   const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], {

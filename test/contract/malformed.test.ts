@@ -79,6 +79,7 @@ suite("malformed requests", () => {
     const nobody = "00000000-0000-4000-8000-000000000000";
     fixed = {
       org_id: world.org_id,
+      source_org_id: world.org_id,
       project_id: world.project_id,
       branch_id: branches[0]?.id ?? "",
       endpoint_id: endpoints[0]?.id ?? "",
@@ -135,6 +136,8 @@ suite("malformed requests", () => {
         fc.asyncProperty(fc.constantFrom(...names), hostile_text, async (name, value) => {
           // Not well-formed text has no form in a URL.
           if (!value.isWellFormed()) return;
+          // Whoever writes these writes another path: a URL's dots are gone before they are sent.
+          if (value === "." || value === "..") return;
           const status = await send(contract.method, pathOf(contract, { params: { ...fixed, [name]: value } }), body);
           assert.ok(status >= 400 || contract.method === "GET", `${name}=${JSON.stringify(value)}: ${status}`);
         }),
@@ -163,7 +166,8 @@ suite("malformed requests", () => {
       const path = pathOf(contract, { params: fixed });
       const good = JSON.stringify(await bodyOf(contract.id));
       await check(
-        fc.asyncProperty(fc.nat(good.length - 1), async (length) => {
+        // No body at all is no mistake where the contract says so.
+        fc.asyncProperty(fc.integer({ min: contract.body_optional ? 1 : 0, max: good.length - 1 }), async (length) => {
           assert.equal(await send(contract.method, path, good.slice(0, length)), 400);
         }),
         4,
@@ -227,6 +231,8 @@ suite("malformed requests", () => {
   });
 
   async function bodyOf(id: string): Promise<Record<string, unknown>> {
+    // With the right password, a changed body would change the admin's to something random.
+    if (id === "changePassword") return { current_password: "not the password", new_password: "another password" };
     // The request of the case would make what it names; a body that names nobody does as well here.
     if (id === "acceptInvitation") return { invitation_token: "lk_invitation_nobody" };
     if (id === "signIn") return { email: "nobody@example.com", password: "password-1" };

@@ -18,6 +18,7 @@ import {
 /** Ids of the right form that name nothing. */
 const NOWHERE = {
   org_id: "org-empty-field-00000000",
+  source_org_id: "org-empty-field-00000000",
   project_id: "empty-field-00000000",
   branch_id: "br-empty-field-00000000",
   endpoint_id: "ep-empty-field-00000000",
@@ -111,7 +112,8 @@ suite("unauthorized", () => {
     const credentials = [{}, { key: world.revoked_key }, { key: newToken("org").token.reveal() }];
     for (const contract of contracts) {
       if (OPEN_OPERATIONS.has(contract.id)) continue;
-      const existing = { ...NOWHERE, org_id: world.org_id, project_id: world.project_id };
+      const { org_id, project_id } = world;
+      const existing = { ...NOWHERE, org_id, source_org_id: org_id, project_id };
       for (const params of [NOWHERE, existing]) {
         const path = pathOf(contract, { params });
         for (const credential of credentials) {

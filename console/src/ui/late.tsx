@@ -26,7 +26,9 @@ export class Late<Module> {
   readonly load = async (): Promise<Module> => {
     this.#loading ??= this.#fetch();
     try {
-      this.#module = await this.#loading;
+      const module = await this.#loading;
+      await released();
+      this.#module = module;
     } catch (error) {
       // A lost connection now must not keep it from being fetched later.
       this.#loading = undefined;
@@ -35,6 +37,20 @@ export class Late<Module> {
     for (const listener of this.#listeners) listener();
     return this.#module;
   };
+}
+
+let pressed = false;
+const onPress = () => {
+  pressed = true;
+};
+// The click comes after the release; it has to find the same element as the press.
+const onRelease = () => setTimeout(() => (pressed = false));
+window.addEventListener("pointerdown", onPress, true);
+for (const name of ["pointerup", "pointercancel"]) window.addEventListener(name, onRelease, true);
+
+/** Nothing is swapped under a finger: a press that begins on one element and ends on another is no click. */
+async function released(): Promise<void> {
+  while (pressed) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 const waiting = new Set<Late<unknown>>();
