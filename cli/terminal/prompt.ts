@@ -35,10 +35,13 @@ export async function ask(question: string): Promise<string> {
 
 /** Asks for something that must not be seen; what is typed is not echoed. */
 export async function askSecret(question: string): Promise<string> {
-  process.stderr.write(`${question} `);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   try {
-    return await withReadline(silent, async (readline) => (await answerOf(readline, "")).trim());
+    return await withReadline(silent, async (readline) => {
+      // Only now: the terminal echoes no longer, so that not even an answer typed at once is seen.
+      process.stderr.write(`${question} `);
+      return (await answerOf(readline, "")).trim();
+    });
   } finally {
     process.stderr.write("\n");
   }
