@@ -8,11 +8,14 @@ import { connectToMetadata } from "../harness/metadata.ts";
 import { startServer, type TestServer, waitFor } from "../harness/server.ts";
 import { createPersonalKey, fromElsewhere } from "../harness/world.ts";
 
-const TOKENS = 100_000;
+/** Sent while one look at the memory is taken. */
+const LOOK = 20_000;
 const CONNECTIONS = 8;
 const BATCH = 50;
-/** Sixty thousand tokens or addresses that were kept would take half as much again, at the least. */
-const MEMORY_TOLERANCE_MB = 4;
+/** Between the two looks; as many tokens or addresses that were kept would take twice the tolerance at the least. */
+const BETWEEN = 180_000;
+const MEMORY_TOLERANCE_MB = 8;
+const TOKENS = BETWEEN + 2 * LOOK;
 const PREFIXES = ["lk_user_", "lk_org_", "lk_proj_", "lk_at_", "lk_rt_"];
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -118,7 +121,7 @@ suite("junk tokens", () => {
   }
 
   test(`${TOKENS} random tokens with a bad checksum cost no database query, and no memory`, async (t) => {
-    await sendJunk(TOKENS / 5);
+    await sendJunk(LOOK);
     // The figures of PostgreSQL arrive up to a second late; what the set-up did must not be counted as ours.
     let scans = await lookups();
     await waitFor("the figures to stand still", async () => {
@@ -132,9 +135,9 @@ suite("junk tokens", () => {
       (await metric("latchkey_credentials_refused_total")) + (await metric("latchkey_rate_limited_total"));
 
     const began = performance.now();
-    const first_mb = await leastMemoryInMb(sendJunk(TOKENS * 0.2));
-    await sendJunk(TOKENS * 0.6);
-    const last_mb = await leastMemoryInMb(sendJunk(TOKENS * 0.2));
+    const first_mb = await leastMemoryInMb(sendJunk(LOOK));
+    await sendJunk(BETWEEN);
+    const last_mb = await leastMemoryInMb(sendJunk(LOOK));
     const seconds = (performance.now() - began) / 1000;
 
     const told = (await metric("latchkey_credentials_refused_total")) + (await metric("latchkey_rate_limited_total"));
@@ -149,7 +152,10 @@ suite("junk tokens", () => {
     assert.equal((await metric("latchkey_key_lookups_total")) - asked, 10);
     await waitFor("the figures to arrive", async () => (await lookups()) >= scans + 10);
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    assert.equal((await lookups()) - scans, 10);
+    // Exact is our own count above. PostgreSQL's also holds what jobs look up by the clock (13 scans in 35 s were
+    // seen), so here the bound is one look-up for a thousand tokens: what a hole in the checks would exceed at once.
+    const seen = (await lookups()) - scans;
+    assert.ok(seen < 10 + TOKENS / 1000, `PostgreSQL counted ${seen} look-ups`);
     assert.equal(await statusOf(key), 200);
     t.diagnostic(`${Math.round(TOKENS / seconds)} refusals a second, heap ${change}`);
   });
