@@ -10,7 +10,7 @@ import type { EventLog } from "../../../postgres/events.ts";
 import { makePassage, writePrivate } from "../../../postgres/files.ts";
 import type { RunningCluster } from "../../../postgres/running-cluster.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
-import { socketDirectoryFor } from "../../../postgres/socket-directory.ts";
+import { removeSocketDirectory, socketDirectoryFor } from "../../../postgres/socket-directory.ts";
 import {
   type AdminQuery,
   type ComputeAddress,
@@ -238,7 +238,9 @@ export class LocalCompute implements ComputeDriver {
       assigned !== undefined && this.#postmasterOf(endpoint_id, assigned.branch_id) !== undefined
         ? await adoptCluster(this.#clusterOf(endpoint_id, assigned.branch_id))
         : known;
-    await cluster?.stop(mode);
+    if (cluster !== undefined) await cluster.stop(mode);
+    // A server that was killed in the middle of stopping this one has left the socket's directory.
+    else await removeSocketDirectory(socketDirectoryFor(join(this.#folder(endpoint_id), "socket")));
     this.#running.delete(endpoint_id);
   }
 
