@@ -108,6 +108,7 @@ async function startOurs(
     {
       DATABASE_URL: database.url,
       LATCHKEY_PORT: String(port),
+      LATCHKEY_PG_PORT: "0",
       LATCHKEY_DATA_DIR: data_dir,
       LATCHKEY_SECRET_KEY: secret_key,
       LATCHKEY_LOG_LEVEL: "warn",

@@ -63,3 +63,21 @@ test("--print-config shows every setting and no secret", () => {
 test("an IPv6 host makes a valid public URL", () => {
   assert.equal(parseConfig({ LATCHKEY_HOST: "::1" }).public_url, "http://[::1]:4400");
 });
+
+test("settings of the gateway: a domain with or without a port, a certificate only with its key", () => {
+  assert.equal(parseConfig({}).pg_port, 4432);
+  assert.equal(parseConfig({}).pg_plaintext, "loopback");
+  const domain = (text: string) => parseConfig({ LATCHKEY_PG_DOMAIN: text }).pg_domain;
+  assert.deepEqual(domain("DB.example.com"), { name: "db.example.com", port: undefined });
+  assert.deepEqual(domain("db.example.com:5432"), { name: "db.example.com", port: 5432 });
+  for (const text of ["*.example.com", "-x.example", "a..b", "db.example.com:0", "db.example.com:70000", "a b"]) {
+    assert.throws(() => domain(text), /LATCHKEY_PG_DOMAIN must be/, text);
+  }
+  assert.throws(() => parseConfig({ LATCHKEY_PG_KEY: "key.pem" }), /both, or neither/);
+  assert.throws(
+    () => parseConfig({ LATCHKEY_PG_DOMAIN: "db.example.com", LATCHKEY_PG_PORT: "0" }),
+    /must not be 0 with LATCHKEY_PG_DOMAIN/,
+  );
+  const printed = printConfig(parseConfig({ LATCHKEY_PG_DOMAIN: "db.example.com:5432" }));
+  assert.match(printed, /^LATCHKEY_PG_DOMAIN=db\.example\.com:5432 /m);
+});

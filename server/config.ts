@@ -19,6 +19,15 @@ export interface Config {
   readonly database_url: string | undefined;
   /** Directory with `initdb` and `postgres`; absent: the binaries of the npm package. */
   readonly pg_bin: string | undefined;
+  /** Port that all endpoints share for Postgres clients; 0: each has only its own. */
+  readonly pg_port: number;
+  /** Below it every endpoint has a name: `<endpoint>.<domain>`. Absent: endpoints are told by ports of their own. */
+  readonly pg_domain: PgDomain | undefined;
+  /** PEM files of the gateway; both or neither. Absent: a certificate of its own. */
+  readonly pg_certificate: string | undefined;
+  readonly pg_key: string | undefined;
+  /** Whose Postgres connections may do without TLS: those of this machine, everybody's, nobody's. */
+  readonly pg_plaintext: "loopback" | "allowed" | "refused";
   /** How many proxies stand in front and are believed about the client's address; 0: none. */
   readonly trust_proxy: number;
   readonly log_level: LogLevel;
@@ -35,6 +44,12 @@ export interface Config {
   /** Processes that serve requests; 1: the server itself, without others. */
   readonly workers: number;
   readonly rate_limits: RateLimits | undefined;
+}
+
+export interface PgDomain {
+  readonly name: string;
+  /** Port that clients use, where something in front leads it to ours; absent: `pg_port`. */
+  readonly port: number | undefined;
 }
 
 /** Requests that one key, and one organization or person through all its keys, may make of one node. */
@@ -65,6 +80,7 @@ const must = (what: string): never => {
 
 const text = (fallback: string) => (value: string | undefined) => value ?? fallback;
 const optional = (value: string | undefined) => value;
+const file = (value: string | undefined) => (value === undefined ? undefined : resolve(value));
 
 function integer(fallback: number, minimum: number, maximum: number) {
   return (value: string | undefined) => {
@@ -102,11 +118,26 @@ function bytes(fallback: number) {
   };
 }
 
+function pgDomain(value: string | undefined): PgDomain | undefined {
+  if (value === undefined) return undefined;
+  const [, name = "", port] = /^([a-z0-9.-]+)(?::([1-9]\d{0,4}))?$/i.exec(value) ?? [];
+  const labels = name.toLowerCase().split(".");
+  // Short enough for the longest endpoint's name in front of it.
+  const fits = name.length <= 180 && labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label));
+  if (!fits || Number(port ?? 1) > 65535) must("a domain such as db.example.com, or db.example.com:5432");
+  return { name: labels.join("."), port: port === undefined ? undefined : Number(port) };
+}
+
 function listen(value: string | undefined): Config["listen"] {
   if (value === undefined || value === "on") return "on";
   if (value === "off") return "off";
   const direct = url(["postgres:", "postgresql:"], "on, off or a postgresql:// URL")(value);
   return direct === undefined ? "on" : { url: direct };
+}
+
+function describePgDomain(domain: PgDomain | undefined): string {
+  if (domain === undefined) return "";
+  return domain.port === undefined ? domain.name : `${domain.name}:${domain.port}`;
 }
 
 function rateLimits(value: string | undefined): RateLimits | undefined {
@@ -153,6 +184,28 @@ const SETTINGS: Record<string, Setting<unknown>> = {
     parse: url(["postgres:", "postgresql:"], "a postgresql:// URL"),
   },
   LATCHKEY_PG_BIN: { key: "pg_bin", help: "directory with initdb and postgres (absent: built in)", parse: optional },
+  LATCHKEY_PG_PORT: {
+    key: "pg_port",
+    help: "port for Postgres clients that all computes share; 0: only ports of their own (4432)",
+    parse: integer(4432, 0, 65535),
+  },
+  LATCHKEY_PG_DOMAIN: {
+    key: "pg_domain",
+    help: "domain whose subdomains all lead here: computes are <id>.DOMAIN; with :PORT where clients use another one (absent: 127.0.0.1 and a port for each)",
+    parse: pgDomain,
+    show: (value) => describePgDomain(value as PgDomain | undefined),
+  },
+  LATCHKEY_PG_CERTIFICATE: {
+    key: "pg_certificate",
+    help: "PEM file with the certificate for Postgres clients, its chain after it (absent: made once, kept in the data directory)",
+    parse: file,
+  },
+  LATCHKEY_PG_KEY: { key: "pg_key", help: "PEM file with that certificate's private key", parse: file },
+  LATCHKEY_PG_PLAINTEXT: {
+    key: "pg_plaintext",
+    help: "Postgres clients that may do without TLS: loopback, allowed, refused (loopback)",
+    parse: oneOf(["loopback", "allowed", "refused"], "loopback"),
+  },
   LATCHKEY_TRUST_PROXY: {
     key: "trust_proxy",
     help: "how many proxies in front to believe (0)",
@@ -241,14 +294,27 @@ export function parseConfig(
       problems.push(`${name} ${error instanceof Error ? error.message : "is not valid"}`);
     }
   }
-  if (problems.length > 0) throw new ConfigError(`configuration:\n  ${problems.join("\n  ")}`);
   const config = values as unknown as Config;
+  problems.push(...contradictions(config));
+  if (problems.length > 0) throw new ConfigError(`configuration:\n  ${problems.join("\n  ")}`);
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   return Object.freeze({
     ...config,
     data_dir: config.data_dir || default_data_dir,
     public_url: config.public_url || `http://${host}:${config.port}`,
   });
+}
+
+/** What each setting allows and two of them together do not. */
+function contradictions({ pg_certificate, pg_key, pg_domain, pg_port }: Config): string[] {
+  const found: string[] = [];
+  if ((pg_certificate === undefined) !== (pg_key === undefined)) {
+    found.push("LATCHKEY_PG_CERTIFICATE and LATCHKEY_PG_KEY must be set both, or neither");
+  }
+  if (pg_domain !== undefined && pg_port === 0) {
+    found.push("LATCHKEY_PG_PORT must not be 0 with LATCHKEY_PG_DOMAIN, whose names all lead to that port");
+  }
+  return found;
 }
 
 /** The configuration of this process. */

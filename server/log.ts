@@ -51,6 +51,12 @@ export interface Events {
   "branch.expired": { branch_id: string; project_id: string };
   "storage.removed_orphan": { storage_id: string };
   "storage.left_over": { storage_id: string; error: string };
+  /** The true reason, which the client was not told. */
+  "gateway.refused": { reason: string; address: string; endpoint_id?: string };
+  "gateway.opened": { endpoint_id: string; tls: boolean; took_ms: number };
+  "gateway.wake_failed": { endpoint_id: string; error: string };
+  "gateway.certificate_kept": { error: string };
+  "gateway.failed": { endpoint_id?: string; error: string };
   "mail.sent": { template: string };
   "mail.failed": { template: string; error: string };
   "database.error": { error: string };
@@ -77,6 +83,12 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "storage.removed_orphan": "warn",
   "storage.left_over": "warn",
   "branch.removal_failed": "error",
+  // Anybody can make these as fast as they like: they are counted, and logged for whoever looks closely.
+  "gateway.refused": "debug",
+  "gateway.opened": "debug",
+  "gateway.wake_failed": "warn",
+  "gateway.certificate_kept": "warn",
+  "gateway.failed": "error",
   "mail.failed": "error",
   "database.error": "error",
   "postgres.event": "debug",
@@ -183,6 +195,18 @@ export class Metrics {
     labelNames: ["action", "outcome"],
     registers: [this.registry],
   });
+  private readonly gateway_refused = new Counter({
+    name: "latchkey_gateway_refused_total",
+    help: "Postgres connections refused, by true reason",
+    labelNames: ["reason"],
+    registers: [this.registry],
+  });
+  private readonly gateway_opened = new Histogram({
+    name: "latchkey_gateway_open_seconds",
+    help: "Time from a Postgres client's proof of its password to its session, waking included",
+    buckets: BUCKETS,
+    registers: [this.registry],
+  });
   readonly key_lookups = new Counter({
     name: "latchkey_key_lookups_total",
     help: "Database queries made to verify API keys",
@@ -203,6 +227,12 @@ export class Metrics {
   readonly lease_held = this.derived("latchkey_node_lease_held", "Whether this node may answer from memory", "min");
   readonly keys_remembered = this.derived("latchkey_key_cache_entries", "API keys in this node's memory", "sum");
   readonly key_memory_bytes = this.derived("latchkey_key_cache_bytes", "Bytes that these keys take", "sum");
+  readonly gateway_sessions = this.derived("latchkey_gateway_sessions", "Postgres clients that are connected", "sum");
+  readonly gateway_half_open = this.derived(
+    "latchkey_gateway_half_open",
+    "Postgres connections that have not proved a password",
+    "sum",
+  );
   readonly rate_limited = new Counter({
     name: "latchkey_rate_limited_total",
     help: "Requests answered 429, by the limit that they met",
@@ -249,6 +279,10 @@ export class Metrics {
       const { waited_ms, lapsed } = fields as Events["access.confirmed"];
       this.confirmations.observe(waited_ms / 1000);
       this.lapses.inc(lapsed);
+    } else if (name === "gateway.refused") {
+      this.gateway_refused.inc({ reason: (fields as Events["gateway.refused"]).reason });
+    } else if (name === "gateway.opened") {
+      this.gateway_opened.observe((fields as Events["gateway.opened"]).took_ms / 1000);
     } else if (name.startsWith("operation.")) {
       const { action } = fields as Events["operation.finished"];
       this.operations.inc({ action, outcome: name.slice("operation.".length) });

@@ -14,12 +14,14 @@ import { DataDirError, lockDataDirForServer, readOrMakeNodeId } from "./data-dir
 import { databaseRoutes } from "./databases/routes.ts";
 import { isDatabaseLost, pingDatabase } from "./db/pool.ts";
 import { endpointRoutes } from "./endpoints/routes.ts";
+import { openGateway } from "./gateway/open.ts";
+import { CertificateError } from "./gateway/tls-identity.ts";
 import { API_PREFIX, closeApp, createApp } from "./http/app.ts";
 import { openApiDocument } from "./http/openapi.ts";
 import { registerOps } from "./http/ops.ts";
 import { RateLimits } from "./http/rate-limits.ts";
 import { registerStandardRoutes } from "./http/standard-routes.ts";
-import { createReconcilers } from "./jobs/reconcilers.ts";
+import { createMachinery } from "./jobs/reconcilers.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import { LastUsedRecorder } from "./keys/last-used.ts";
 import { openKeys } from "./keys/open-keys.ts";
@@ -76,14 +78,28 @@ class Stack {
   }
 }
 
+/** How long Postgres clients that are at work may finish, when the server stops. */
+const GATEWAY_DRAIN_MS = 5_000;
+
 async function start(config: Config, log: Log, started: Stack): Promise<string> {
   const lock = await lockDataDirForServer(config.data_dir, clock);
   started.add("data directory", () => lock.release());
-  const machinery = await findMachinery(config);
-  const { instance, drivers } = await openInParallel(config, machinery, log, started);
+  const { instance, drivers } = await openInParallel(config, await findMachinery(config), log, started);
   const { db, sealer, connection } = instance;
   const node_id = await readOrMakeNodeId(config.data_dir);
-  const jobs = new JobRunner(createReconcilers({ db, sealer, ...drivers, clock, log, node_id }), { clock, log });
+  const machinery = createMachinery({ db, sealer, ...drivers, clock, log, node_id });
+  const { gateway, jobs: gateway_jobs } = await openGateway({
+    shared: config.pg_port === 0 ? undefined : { host: config.host, port: config.pg_port },
+    domain: config.pg_domain && { name: config.pg_domain.name, port: config.pg_domain.port ?? config.pg_port },
+    plaintext: config.pg_plaintext,
+    certificate: certificateOf(config),
+    data_dir: config.data_dir,
+    mock_key: sealer.strangersKey(),
+    ...{ db, compute: drivers.compute, node_id, clock, log },
+    ...{ wake: machinery.waking.wake, rest: machinery.waking.rest, changePort: machinery.changePort },
+  });
+  started.add("gateway", () => gateway.close(GATEWAY_DRAIN_MS));
+  const jobs = new JobRunner([...machinery.jobs, ...gateway_jobs], { clock, log });
   const poke = () => jobs.poke();
   const assignment: Assignment = {
     connection,
@@ -223,6 +239,18 @@ async function openInParallel(config: Config, machinery: Machinery, log: Log, st
   return { instance: instance.value, drivers: drivers.value };
 }
 
+/** Where the computes are reached that are told by name. */
+function postgresAddress({ host, pg_port, pg_domain }: Config): string {
+  if (pg_domain) return `<compute>.${pg_domain.name}:${pg_domain.port ?? pg_port}`;
+  return `${host.includes(":") ? `[${host}]` : host}:${pg_port}   (with options=endpoint=<compute>)`;
+}
+
+function certificateOf({ pg_certificate, pg_key }: Config) {
+  return pg_certificate === undefined || pg_key === undefined
+    ? undefined
+    : { certificate: pg_certificate, key: pg_key };
+}
+
 /** For people, on stdout; the log is on stderr. The setup link's token is in the fragment, which no server sees. */
 function banner(config: Config, setup_token: Secret | undefined): string {
   const lines = [
@@ -230,6 +258,7 @@ function banner(config: Config, setup_token: Secret | undefined): string {
     `  Console    ${config.public_url}`,
     `  API        ${config.public_url}${API_PREFIX}   (reference: ${config.public_url}/docs)`,
   ];
+  if (config.pg_port !== 0) lines.push(`  Postgres   ${postgresAddress(config)}`);
   if (setup_token) {
     lines.push(
       `  Sign up    ${config.public_url}/setup#${setup_token.reveal()}`,
@@ -241,11 +270,14 @@ function banner(config: Config, setup_token: Secret | undefined): string {
 
 /** Mistakes of the person at the terminal are told in a sentence; only our own come with a stack. */
 function explainFailure(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof DataDirError || error instanceof PostgresError) {
-    return error.message;
+  if ([ConfigError, DataDirError, PostgresError, CertificateError].some((known) => error instanceof known)) {
+    return (error as Error).message;
   }
   if (error instanceof Error && "code" in error) {
-    if (error.code === "EADDRINUSE") return "the port is taken; stop what listens there, or set LATCHKEY_PORT";
+    if (error.code === "EADDRINUSE") {
+      const port = "port" in error ? ` ${error.port}` : "";
+      return `the port${port} is taken; stop what listens there, or set LATCHKEY_PORT (LATCHKEY_PG_PORT for Postgres)`;
+    }
     if (error.code === "EACCES") return `${error.message}; choose another LATCHKEY_PORT or LATCHKEY_DATA_DIR`;
   }
   if (isDatabaseLost(error)) return `the database does not answer (${describeError(error)}); check DATABASE_URL`;

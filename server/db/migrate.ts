@@ -4,6 +4,7 @@ import * as revocation from "./migrations/0002-revocation.ts";
 import * as oauth from "./migrations/0003-oauth.ts";
 import * as branches from "./migrations/0004-branches.ts";
 import * as gateway from "./migrations/0005-gateway.ts";
+import * as gateways from "./migrations/0006-gateways.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -13,6 +14,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0003-oauth": oauth,
   "0004-branches": branches,
   "0005-gateway": gateway,
+  "0006-gateways": gateways,
 };
 
 /**

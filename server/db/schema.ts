@@ -34,6 +34,7 @@ export interface Schema {
   oauth_codes: OAuthCodeTable;
   oauth_device_requests: OAuthDeviceRequestTable;
   observed_verifiers: ObservedVerifierTable;
+  gateways: GatewayTable;
 }
 
 /** A jsonb column: read as it is, written as text. */
@@ -209,7 +210,7 @@ export interface EndpointTable {
   branch_id: string;
   name: string | null;
   host: string;
-  /** TCP port of the compute, its own for life unless something else has taken it. */
+  /** TCP port at the gateway, its own for life unless something else has taken it. */
   port: number;
   /** What is; `desired_state` is what ought to be. */
   current_state: "init" | "active" | "idle";
@@ -237,6 +238,15 @@ export interface RoleTable {
   created_at: Generated<string>;
   updated_at: Generated<string>;
   deleted_at: Generated<string | null>;
+}
+
+/** The domain of a node's gateway, below which each of its endpoints has a name; no row: they have ports alone. */
+export interface GatewayTable {
+  /** As in `branches.node_id`. */
+  node_id: string;
+  domain: string;
+  /** The one that clients use. */
+  port: number;
 }
 
 /** What a branch's compute had in place of passwords when it was last asked, roles made with SQL included. */

@@ -1,18 +1,38 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Address that computes listen on: this machine and nobody else. The gateway will be the way in from outside. */
-export const COMPUTE_HOST = "127.0.0.1";
+/** Address of the ports that endpoints have of their own at the gateway: this machine and nobody else. */
+export const OWN_PORT_HOST = "127.0.0.1";
 
 /**
- * A TCP port that nothing listens on at this moment. Somebody else may take it before its compute starts:
- * the driver then says `port_taken`, and the job that starts the compute gives it another one.
+ * Below those that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): while the server is down
+ * none of them takes a port away that is in somebody's connection string.
+ */
+const LOWEST = 20_000;
+const HIGHEST = 32_767;
+const ATTEMPTS = 64;
+
+/**
+ * A TCP port that nothing listens on at this moment. Somebody else may take it before the gateway opens it, and the
+ * endpoint then gets another one.
  */
 export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, COMPUTE_HOST);
-  await once(server, "listening");
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("the system gave no port");
-  return address.port;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = randomInt(LOWEST, HIGHEST + 1);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`of ${ATTEMPTS} ports from ${LOWEST} to ${HIGHEST} none is free`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, OWN_PORT_HOST);
+  try {
+    await once(server, "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  }
 }

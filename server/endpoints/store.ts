@@ -3,23 +3,53 @@ import { type Selectable, sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
 import type { EndpointTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
-import { COMPUTE_HOST, findFreePort } from "./ports.ts";
+import { findFreePort, OWN_PORT_HOST } from "./ports.ts";
 
-/** The resource endpoints: the computes of branches, as rows. Running them is `jobs/` and `compute/`. */
+/**
+ * The resource endpoints: the computes of branches, as rows. Running them is `jobs/` and `compute/`, and letting
+ * clients in is `gateway/`.
+ */
 
 const COLUMNS = [
   ...(["id", "project_id", "branch_id", "name", "host", "port", "current_state", "desired_state"] as const),
   ...(["disabled", "settings", "suspend_timeout_seconds", "created_at", "updated_at", "started_at"] as const),
   "suspended_at",
 ] as const;
-type Row = Pick<Selectable<EndpointTable>, (typeof COLUMNS)[number]>;
+
+/** Endpoints, with the domain of the gateway on their node. */
+function endpoints({ tx, project_id }: ProjectAccess) {
+  return tx
+    .selectFrom("endpoints as e")
+    .innerJoin("branches as b", "b.id", "e.branch_id")
+    .leftJoin("gateways as g", "g.node_id", "b.node_id")
+    .select(COLUMNS.map((column) => `e.${column}` as const))
+    .select(["g.domain", "g.port as domain_port"])
+    .where("e.project_id", "=", project_id)
+    .where("e.deleted_at", "is", null);
+}
+
+type Row = Pick<Selectable<EndpointTable>, (typeof COLUMNS)[number]> & {
+  readonly domain: string | null;
+  readonly domain_port: number | null;
+};
+
+/** A client that is told no port takes this one. */
+const POSTGRES_PORT = 5432;
+
+/** Where clients connect to: a name below the domain of its node's gateway, where it has one, or its own port. */
+function addressOf({ id, host, port, domain, domain_port }: Row): { host: string; proxy_host: string } {
+  if (domain === null) return { host: `${host}:${port}`, proxy_host: host };
+  const at = domain_port === null || domain_port === POSTGRES_PORT ? "" : `:${domain_port}`;
+  return { host: `${id}.${domain}${at}`, proxy_host: domain };
+}
 
 function toEndpoint(row: Row, region_id: string): Endpoint {
+  const { host, proxy_host } = addressOf(row);
   const wanted_state = row.disabled || row.desired_state === "suspended" ? "idle" : "active";
   return {
     id: row.id,
     ...(row.name === null ? {} : { name: row.name }),
-    host: `${row.host}:${row.port}`,
+    host,
     project_id: row.project_id,
     branch_id: row.branch_id,
     autoscaling_limit_min_cu: 0.25,
@@ -38,7 +68,7 @@ function toEndpoint(row: Row, region_id: string): Endpoint {
     updated_at: row.updated_at,
     ...(row.started_at === null ? {} : { started_at: row.started_at }),
     ...(row.suspended_at === null ? {} : { suspended_at: row.suspended_at }),
-    proxy_host: row.host,
+    proxy_host,
     suspend_timeout_seconds: row.suspend_timeout_seconds,
     provisioner: "local",
   };
@@ -72,16 +102,16 @@ export async function insertEndpoint(access: ProjectAccess, endpoint: NewEndpoin
       .values({
         ...{ id, branch_id, name, disabled, port },
         project_id: access.project_id,
-        host: COMPUTE_HOST,
+        host: OWN_PORT_HOST,
         current_state: "init",
         settings: JSON.stringify(settings),
         started_at: null,
       })
-      // A compute that is not running leaves its port free for the system to offer: it is taken all the same.
+      // Another node's port looks free from here, and one that is not open yet: it is taken all the same.
       .onConflict((conflict) => conflict.columns(["host", "port"]).doNothing())
-      .returning(COLUMNS)
+      .returning("id")
       .executeTakeFirst();
-    if (row) return toEndpoint(row, access.project.region_id);
+    if (row) return await getEndpoint(access, id);
   }
   throw new ApiError("unavailable", "no free port for the compute, try again");
 }
@@ -99,7 +129,7 @@ export async function updateEndpoint(
   change: EndpointChange,
 ): Promise<Endpoint> {
   const { settings, name, disabled, desired_state } = change;
-  const row = await access.tx
+  await access.tx
     .updateTable("endpoints")
     .set({
       ...(name === undefined ? {} : { name }),
@@ -111,10 +141,8 @@ export async function updateEndpoint(
     .where("project_id", "=", access.project_id)
     .where("id", "=", endpoint_id)
     .where("deleted_at", "is", null)
-    .returning(COLUMNS)
-    .executeTakeFirst();
-  if (!row) throw new ApiError("not_found", "endpoint not found");
-  return toEndpoint(row, access.project.region_id);
+    .execute();
+  return await getEndpoint(access, endpoint_id);
 }
 
 /** From here on nobody finds the endpoint; the row goes when its compute has been removed. */
@@ -127,43 +155,30 @@ export async function markEndpointDeleted(access: ProjectAccess, endpoint_id: st
 }
 
 export async function listEndpoints(access: ProjectAccess): Promise<Endpoint[]> {
-  const rows = await access.tx
-    .selectFrom("endpoints")
-    .select(COLUMNS)
-    .where("project_id", "=", access.project_id)
-    .where("deleted_at", "is", null)
-    .orderBy("created_at")
-    .orderBy("id")
-    .execute();
+  const rows = await endpoints(access).orderBy("e.created_at").orderBy("e.id").execute();
   return rows.map((row) => toEndpoint(row, access.project.region_id));
 }
 
 /** The endpoints of a branch; throws when the project has no such branch. */
 export async function listBranchEndpoints(access: ProjectAccess, branch_id: string): Promise<Endpoint[]> {
-  const rows = await access.tx
-    .selectFrom("branches as b")
-    .leftJoin("endpoints as e", (join) => join.onRef("e.branch_id", "=", "b.id").on("e.deleted_at", "is", null))
-    .selectAll("e")
-    .where("b.project_id", "=", access.project_id)
-    .where("b.id", "=", branch_id)
-    .where("b.deleted_at", "is", null)
+  const branch = await access.tx
+    .selectFrom("branches")
+    .select("id")
+    .where("project_id", "=", access.project_id)
+    .where("id", "=", branch_id)
+    .where("deleted_at", "is", null)
+    .executeTakeFirst();
+  if (!branch) throw new ApiError("not_found", "branch not found");
+  const rows = await endpoints(access)
+    .where("e.branch_id", "=", branch_id)
     .orderBy("e.created_at")
     .orderBy("e.id")
     .execute();
-  if (rows.length === 0) throw new ApiError("not_found", "branch not found");
-  return rows
-    .filter((row): row is typeof row & Row => row.id !== null)
-    .map((row) => toEndpoint(row, access.project.region_id));
+  return rows.map((row) => toEndpoint(row, access.project.region_id));
 }
 
 export async function getEndpoint(access: ProjectAccess, endpoint_id: string): Promise<Endpoint> {
-  const row = await access.tx
-    .selectFrom("endpoints")
-    .select(COLUMNS)
-    .where("project_id", "=", access.project_id)
-    .where("id", "=", endpoint_id)
-    .where("deleted_at", "is", null)
-    .executeTakeFirst();
+  const row = await endpoints(access).where("e.id", "=", endpoint_id).executeTakeFirst();
   if (!row) throw new ApiError("not_found", "endpoint not found");
   return toEndpoint(row, access.project.region_id);
 }

@@ -1,5 +1,9 @@
 import { BlockList, isIP } from "node:net";
 
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
 /**
  * Whether an address is on a project's list of allowed addresses, in Neon's forms: `203.0.113.7`, `203.0.113.0/24`,
  * `203.0.113.1-203.0.113.20`. An empty list allows every address; a list with mistakes in it allows what is left of it.
@@ -42,4 +46,11 @@ function familyOf(address: string): "ipv4" | "ipv6" | undefined {
 export function plainAddress(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   return mapped ?? address;
+}
+
+/** Whether a connection from the address never leaves this machine. */
+export function isLoopback(address: string): boolean {
+  const plain = plainAddress(address);
+  const family = familyOf(plain);
+  return family !== undefined && LOOPBACK.check(plain, family);
 }

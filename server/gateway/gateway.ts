@@ -11,7 +11,7 @@ import {
 } from "./compute-session.ts";
 import type { ComputeSocket, Directory, GatewayEvent } from "./directory.ts";
 import { Doorway } from "./doorway.ts";
-import { type Admitted, Handshake, type HandshakeDeps, Refused } from "./handshake.ts";
+import { type Admitted, Handshake, type HandshakeDeps, type Plaintext, Refused } from "./handshake.ts";
 import { PeerGone } from "./inbox.ts";
 import { closeSoon, Relay } from "./relay.ts";
 import { VerifierChanged } from "./scram.ts";
@@ -34,7 +34,7 @@ export interface GatewayOptions {
   readonly tls: () => TlsIdentity | undefined;
   /** `<endpoint>.<domain>` names an endpoint. Absent: names say nothing. */
   readonly domain?: string;
-  readonly plaintext: "allowed" | "refused";
+  readonly plaintext: Plaintext;
   /** Secret, the same at every start and node: what unknown endpoints and roles answer is made of it. */
   readonly mock_key: Buffer;
   readonly clock: Pick<Clock, "monotonic_ms">;
@@ -125,6 +125,11 @@ export class Gateway {
   /** Who uses the endpoint now. */
   trafficOf(endpoint_id: string): Traffic {
     return this.#traffic.of(endpoint_id);
+  }
+
+  /** How many clients are connected, or wait for their compute. */
+  get sessions(): number {
+    return this.#traffic.open;
   }
 
   /** How many connections have not proved a password yet. */

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { isAllowedIp, plainAddress } from "./allowed-ips.ts";
+import { isAllowedIp, isLoopback, plainAddress } from "./allowed-ips.ts";
 import type { CancelKeys } from "./cancel-keys.ts";
 import { type CancelTarget, cancelAt } from "./compute-session.ts";
 import type { Directory, GatewayEvent, RefusalReason, Target } from "./directory.ts";
@@ -22,13 +22,16 @@ import {
   WireError,
 } from "./wire.ts";
 
+/** Whose connections may do without TLS: everybody's, nobody's, or those that never leave this machine. */
+export type Plaintext = "allowed" | "loopback" | "refused";
+
 export interface HandshakeDeps {
   readonly directory: Directory;
   readonly cancel_keys: CancelKeys<CancelTarget>;
   /** Called for each connection: the certificate may have been replaced. */
   readonly tls: () => TlsIdentity | undefined;
   readonly domain: string | undefined;
-  readonly plaintext: "allowed" | "refused";
+  readonly plaintext: Plaintext;
   readonly mock_key: Buffer;
   readonly report: (event: GatewayEvent) => void;
 }
@@ -91,7 +94,7 @@ export class Handshake {
       if (target !== undefined) await cancelAt(target.at, target.key);
       return undefined;
     }
-    if (this.#tls === undefined && this.#deps.plaintext === "refused") {
+    if (this.#tls === undefined && !this.#mayBePlain()) {
       const hint = "Add sslmode=require to the connection string.";
       throw new Refused("plaintext", SQLSTATE.invalid_authorization, "connection is insecure", hint);
     }
@@ -110,6 +113,11 @@ export class Handshake {
       target,
       proven,
     };
+  }
+
+  #mayBePlain(): boolean {
+    const { plaintext } = this.#deps;
+    return plaintext === "allowed" || (plaintext === "loopback" && isLoopback(this.address));
   }
 
   async #readFirst(): Promise<Extract<FirstPacket, { kind: "cancel" | "startup" }>> {

@@ -80,6 +80,24 @@ export async function replaceObservedVerifiersForGateway(
   });
 }
 
+/** Records by which names clients reach this node's endpoints; undefined: by none. */
+export async function replaceDomainForGateway(
+  tx: Tx,
+  node_id: string,
+  domain: { readonly name: string; readonly port: number } | undefined,
+): Promise<void> {
+  if (domain === undefined) {
+    await tx.deleteFrom("gateways").where("node_id", "=", node_id).execute();
+    return;
+  }
+  const row = { domain: domain.name, port: domain.port };
+  await tx
+    .insertInto("gateways")
+    .values({ node_id, ...row })
+    .onConflict((conflict) => conflict.column("node_id").doUpdateSet(row))
+    .execute();
+}
+
 export interface ListedEndpoint {
   readonly id: string;
   readonly host: string;

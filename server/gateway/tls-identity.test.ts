@@ -54,8 +54,8 @@ it("a renewed certificate is taken up, and one that does not fit its key is not"
 
 it("files that are not there, or do not fit, are told of at the start", async (t) => {
   const { paths, write } = await makeFiles(t);
-  await assert.rejects(TlsFiles.open(paths), { code: "ENOENT" });
+  await assert.rejects(TlsFiles.open(paths), { name: "CertificateError", message: /ENOENT.*LATCHKEY_PG_CERTIFICATE/ });
   const [first, second] = [await make("sha256"), await make("sha256")];
   await write(first.cert, second.private);
-  await assert.rejects(TlsFiles.open(paths));
+  await assert.rejects(TlsFiles.open(paths), { name: "CertificateError" });
 });

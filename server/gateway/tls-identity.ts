@@ -33,6 +33,11 @@ function endPointHash(certificate: X509Certificate): Buffer | undefined {
   return createHash(hash).update(certificate.raw).digest();
 }
 
+/** Raised when the files cannot be read or do not fit together; the message is for a person at a terminal. */
+export class CertificateError extends Error {
+  override readonly name = "CertificateError";
+}
+
 /** Files with a certificate and its key, which may be replaced while we run. */
 export class TlsFiles {
   readonly #paths: { readonly certificate: string; readonly key: string };
@@ -45,8 +50,18 @@ export class TlsFiles {
     this.#identity = makeTlsIdentity(...texts);
   }
 
+  /** Throws `CertificateError`. */
   static async open(paths: { readonly certificate: string; readonly key: string }): Promise<TlsFiles> {
-    return new TlsFiles(paths, await readTexts(paths));
+    try {
+      return new TlsFiles(paths, await readTexts(paths));
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : "unknown error";
+      const which = `${paths.certificate} and ${paths.key}`;
+      throw new CertificateError(
+        `${which} cannot be used (${why}); check LATCHKEY_PG_CERTIFICATE and LATCHKEY_PG_KEY`,
+        { cause },
+      );
+    }
   }
 
   /** What new connections get. */

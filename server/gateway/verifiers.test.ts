@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { openTestDatabase, type TestDatabase } from "../../test/harness/database.ts";
 import { newOrganizationId } from "../ids.ts";
 import { EndpointDirectory } from "./endpoint-directory.ts";
 import type { Gateway } from "./gateway.ts";
+import { idleJob } from "./jobs.ts";
+import { Ports } from "./ports.ts";
 import { ENDPOINT, makeStage, openFront, openSession, type Stage } from "./test-gateway.ts";
-import { gatewayJob } from "./upkeep.ts";
 import { Verifiers } from "./verifiers.ts";
 
 describe("the gateway, with the control plane's rows", () => {
@@ -134,21 +137,16 @@ describe("the gateway, with the control plane's rows", () => {
     const clock = { monotonic_ms: () => now_ms };
     const { config, gateway, verifiers } = await openWithClock(t, clock);
     const rested: string[] = [];
-    const job = gatewayJob({
-      ...{
-        db: database.db,
-        gateway,
-        verifiers,
-        compute: stage.drivers.compute,
-        tls: undefined,
-        node_id: "node",
-        clock,
-      },
+    const rows = { db: database.db, gateway, node_id: "node", clock };
+    const ports = new Ports({ ...rows, changePort: async () => assert.fail("the port is free") });
+    const job = idleJob({
+      ...{ ...rows, verifiers, compute: stage.drivers.compute },
       rest: async (id, isIdle) => void (isIdle() && rested.push(id)),
-      changePort: async () => assert.fail("the port is free"),
-      report: () => {},
     });
-    const run = () => job.run(new AbortController().signal);
+    const run = async () => {
+      await ports.sync();
+      await job.run(new AbortController().signal);
+    };
     await stage.start();
     await update({ current_state: "active", suspend_timeout_seconds: 60, port: 0 });
     await run();
@@ -180,6 +178,32 @@ describe("the gateway, with the control plane's rows", () => {
     await run();
     assert.equal(gateway.openPorts().size, 0);
     await update({ deleted_at: null });
+  });
+
+  it("waits for a port that somebody else has, and only then gives its endpoint another one", async (t) => {
+    let now_ms = 1_000_000;
+    const { gateway } = await openWithClock(t, { monotonic_ms: () => now_ms });
+    const squatter = createServer().listen(0, "127.0.0.1");
+    await once(squatter, "listening");
+    t.after(() => squatter.close());
+    await update({ port: (squatter.address() as AddressInfo).port });
+    const changed: string[] = [];
+    const ports = new Ports({
+      ...{ db: database.db, gateway, node_id: "node", clock: { monotonic_ms: () => now_ms } },
+      changePort: async (id) => void changed.push(id),
+    });
+    for (let i = 0; i < 3; i++) {
+      await ports.sync();
+      now_ms += 4_000;
+    }
+    assert.deepEqual([changed, gateway.openPorts().size], [[], 0]);
+    now_ms += 4_000;
+    await ports.sync();
+    assert.deepEqual(changed, [ENDPOINT]);
+    squatter.close();
+    await once(squatter, "close");
+    await ports.sync();
+    assert.equal(gateway.openPorts().size, 1);
   });
 
   async function openWithClock(t: Parameters<typeof openFront>[0], clock: { monotonic_ms(): number }) {

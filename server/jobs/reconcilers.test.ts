@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { after, afterEach, before, describe, it } from "node:test";
 import { waitFor } from "../../test/harness/server.ts";
 import { systemClock } from "../clock.ts";
 import { DriverError, type DriverErrorCode, type StorageDriver } from "../compute/driver.ts";
-import { COMPUTE_HOST, findFreePort } from "../endpoints/ports.ts";
 import { type Job, JobRunner } from "./runner.ts";
 import { createProject, jobNamed, openPlane, type Plane, queryAsClient, runOnce } from "./test-plane.ts";
 
@@ -184,20 +181,17 @@ describe("the reconcilers", () => {
     for (const event of ["compute.died", "compute.restarted"]) assert.ok(plane.logged().includes(event), event);
   });
 
-  it("a compute whose port was taken meanwhile gets another one, and the API tells it", async () => {
+  it("an endpoint that is given another port is reached there, and the API tells it", async () => {
     const { project, endpoints, connection_uris } = await createProject(plane);
     await runOnce(plane.reconcilers());
-    await plane.drivers().compute.suspend(endpoints[0].id, "fast");
-    const port = Number(endpoints[0].host.split(":")[1]);
-    const squatter = createServer().listen(port, COMPUTE_HOST);
-    await once(squatter, "listening");
-    try {
-      await runOnce(plane.reconcilers());
-    } finally {
-      squatter.close();
-    }
+    const before = await plane.drivers().compute.status(endpoints[0].id);
+    await plane.machinery().changePort(endpoints[0].id);
+    await runOnce(plane.reconcilers());
     const endpoint = await endpointOf(project.id);
     assert.notEqual(endpoint.host, endpoints[0].host);
+    assert.equal(Number(endpoint.host.split(":")[1]), plane.gateway.openPorts().get(endpoints[0].id));
+    const after = await plane.drivers().compute.status(endpoints[0].id);
+    assert.equal(after?.pid, before?.pid, "a port of the gateway's is no reason to restart the compute");
     const { role, database } = connection_uris[0].connection_parameters;
     const { body } = await plane.call<{ uri: string }>(
       "GET",
@@ -246,7 +240,8 @@ describe("the reconcilers", () => {
     await storage.createRoot("br-lost-orphan-00000000", { pg_version });
     await compute.ensureRunning("ep-lost-orphan-00000000", {
       branch_id: "br-lost-orphan-00000000",
-      port: await findFreePort(),
+      port: 5432,
+      tcp: false,
       max_connections: 10,
       admin_password: "0123456789abcdef0123",
     });

@@ -1,4 +1,5 @@
 import { expiryJob } from "./branches/expiry.ts";
+import { changePort } from "./computes/change-port.ts";
 import { computesJob } from "./computes/computes.ts";
 import { sizesJob } from "./computes/sizes.ts";
 import { createWaking, type Waking } from "./computes/wake.ts";
@@ -13,6 +14,8 @@ import type { Job } from "./runner.ts";
 export interface Machinery {
   readonly jobs: Job[];
   readonly waking: Waking;
+  /** Gives an endpoint another port at the gateway. */
+  readonly changePort: (endpoint_id: string) => Promise<void>;
 }
 
 /** To be made once in a process. */
@@ -26,10 +29,5 @@ export function createMachinery(deps: ReconcilerDeps): Machinery {
     orphansJob(shared),
     sizesJob(shared),
   ];
-  return { jobs, waking: createWaking(shared) };
-}
-
-/** The jobs alone. */
-export function createReconcilers(deps: ReconcilerDeps): Job[] {
-  return createMachinery(deps).jobs;
+  return { jobs, waking: createWaking(shared), changePort: (endpoint_id) => changePort(shared, endpoint_id) };
 }

@@ -15,6 +15,7 @@ import type { Drivers } from "../compute/driver.ts";
 import { openLocalDriver } from "../compute/drivers/local/driver.ts";
 import { databaseRoutes } from "../databases/routes.ts";
 import { endpointRoutes } from "../endpoints/routes.ts";
+import { openGateway } from "../gateway/open.ts";
 import { API_PREFIX, createApp } from "../http/app.ts";
 import { newOrganizationId, newUuid } from "../ids.ts";
 import { openKeys } from "../keys/open-keys.ts";
@@ -116,9 +117,21 @@ export async function openPlane() {
     return { status: answer.statusCode, body: parsed };
   }
 
+  const machinery = (overrides: Partial<ReconcilerDeps> = {}) =>
+    createMachinery({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
+  const { gateway, jobs: gateway_jobs } = await openGateway({
+    ...{ shared: undefined, domain: undefined, plaintext: "loopback", certificate: undefined, data_dir },
+    ...{ mock_key: sealer.strangersKey(), db, node_id: NODE_ID, clock: systemClock, log },
+    compute: { query: (id, query) => drivers.compute.query(id, query) },
+    wake: (id) => machinery().waking.wake(id),
+    rest: (id, isIdle) => machinery().waking.rest(id, isIdle),
+    changePort: (id) => machinery().changePort(id),
+  });
+
   return {
     db,
     org_id,
+    gateway,
     log,
     logged: () => logged,
     call,
@@ -137,15 +150,13 @@ export async function openPlane() {
       await db.updateTable("projects").set({ deleted_at }).where("deleted_at", "is not", null).execute();
     },
 
-    /** The reconcilers of a process that has just started. */
+    /** The jobs of a process that has just started; the gateway's are last. */
     reconcilers(overrides: Partial<ReconcilerDeps> = {}): Job[] {
-      return this.machinery(overrides).jobs;
+      return [...machinery(overrides).jobs, ...gateway_jobs];
     },
 
-    /** The same, with the gateway's way to a compute. */
-    machinery(overrides: Partial<ReconcilerDeps> = {}): Machinery {
-      return createMachinery({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
-    },
+    /** The reconcilers alone, with the gateway's way to a compute. */
+    machinery: machinery as (overrides?: Partial<ReconcilerDeps>) => Machinery,
 
     /** Stops every compute and opens the driver anew, as a restart of the machine does. */
     async restartDrivers(): Promise<void> {
@@ -161,6 +172,7 @@ export async function openPlane() {
 
     async close(): Promise<void> {
       await app.close();
+      await gateway.close(0);
       await recorder.stop();
       await drivers.compute.shutdown();
       await database.close();

@@ -12,6 +12,7 @@ const TAG_BYTES = 16;
 export class Sealer {
   readonly #key: Buffer;
   readonly #cookie_secret: Secret;
+  readonly #strangers_key: Buffer;
   /** Tells whether two nodes hold the same key without telling the key. */
   readonly fingerprint: string;
 
@@ -21,12 +22,18 @@ export class Sealer {
     const derive = (info: string) => Buffer.from(hkdfSync("sha256", root, "latchkey", info, 32));
     this.#key = derive("seal v1");
     this.#cookie_secret = new Secret(derive("session cookies v1").toString("base64url"));
+    this.#strangers_key = derive("gateway strangers v1");
     this.fingerprint = createHash("sha256").update(derive("fingerprint v1")).digest("base64url").slice(0, 16);
   }
 
   /** The secret that signs session cookies. */
   cookieSecret(): Secret {
     return this.#cookie_secret;
+  }
+
+  /** What the gateway answers strangers is made of this: the same at every start and node, and known to nobody. */
+  strangersKey(): Buffer {
+    return this.#strangers_key;
   }
 
   seal(secret: Secret, purpose: string): Buffer {

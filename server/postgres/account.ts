@@ -31,7 +31,7 @@ export function findAccount(): Account {
   if (uid === undefined || gid === undefined) {
     throw new PostgresError("unsupported", `PostgreSQL cannot be run on ${process.platform} yet`);
   }
-  if (uid !== 0) return { name: ownName(uid), uid, gid, is_self: true };
+  if (uid !== 0) return ownAccount();
   for (const name of NAMES) {
     const account = lookUp(name);
     if (account !== undefined) return account;
@@ -60,6 +60,12 @@ export function findAccount(): Account {
     );
   }
   return account;
+}
+
+/** The account of this process, for files that PostgreSQL has no business with. */
+export function ownAccount(): Account {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  return { name: ownName(uid), uid, gid, is_self: true };
 }
 
 /** Names in directories other than /etc/passwd count too, which is why `id` is asked. */

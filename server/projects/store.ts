@@ -4,7 +4,7 @@ import { sql } from "kysely";
 import type { CallerAccess, OrganizationAccess, ProjectAccess } from "../access/handles.ts";
 import type { ProjectRow } from "../access/store.ts";
 import { encodeCursor, parseCursor } from "../cursor.ts";
-import { COMPUTE_HOST } from "../endpoints/ports.ts";
+import { OWN_PORT_HOST } from "../endpoints/ports.ts";
 import { ApiError } from "../errors.ts";
 
 /** The resource projects: what an organization owns, and what branches, computes and the rest hang on. */
@@ -26,7 +26,7 @@ function commonFields(row: ProjectRow) {
     name: row.name,
     provisioner: "local",
     pg_version: row.pg_version,
-    proxy_host: COMPUTE_HOST,
+    proxy_host: OWN_PORT_HOST,
     branch_logical_size_limit: 0,
     branch_logical_size_limit_bytes: 0,
     store_passwords: true,

@@ -98,10 +98,16 @@ test("a port that is taken is told in a sentence, and nothing is left running", 
   t.after(() => listener.close());
   await new Promise((resolve) => listener.once("listening", resolve));
   const { port } = listener.address() as { port: number };
-  const { code, stderr } = await runProgram(MAIN, [], { LATCHKEY_DATA_DIR: data_dir, LATCHKEY_PORT: String(port) });
-  assert.equal(code, 1);
-  assert.match(stderr, /the port is taken; stop what listens there, or set LATCHKEY_PORT/);
-  await assertNothingRuns(data_dir);
+  const taken = String(port);
+  for (const ports of [
+    { LATCHKEY_PORT: taken, LATCHKEY_PG_PORT: "0" },
+    { LATCHKEY_PORT: String(await freePort()), LATCHKEY_PG_PORT: taken },
+  ]) {
+    const { code, stderr } = await runProgram(MAIN, [], { LATCHKEY_DATA_DIR: data_dir, ...ports });
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`the port ${taken} is taken; stop what listens there, or set LATCHKEY_PORT`));
+    await assertNothingRuns(data_dir);
+  }
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { findLeftProcesses } from "../../scripts/leftovers.ts";
 
 /** A running PostgreSQL server: the process that was started with `-D`, not the children that it forks. */
@@ -10,10 +11,17 @@ export interface Postmaster {
 /** The PostgreSQL servers that run out of a data directory of ours: the embedded database and the computes. */
 export async function postmastersOf(data_dir: string): Promise<Postmaster[]> {
   const processes = await findLeftProcesses(data_dir, 0);
-  return processes.flatMap(({ pid, command }) => {
+  const found = processes.flatMap(({ pid, command }) => {
     const directory = / -D (\S+)/.exec(command)?.[1];
     return directory?.startsWith(data_dir) ? [{ pid, directory }] : [];
   });
+  const pids = new Set(found.map(({ pid }) => pid));
+  return found.filter(({ pid }) => found.length < 2 || !pids.has(parentOf(pid)));
+}
+
+/** A child that has just been forked bears its parent's arguments until it has given itself a title. */
+function parentOf(pid: number): number {
+  return Number(spawnSync("ps", ["-o", "ppid=", "-p", String(pid)], { encoding: "utf8" }).stdout.trim() || 0);
 }
 
 export const isEmbedded = ({ directory }: Postmaster): boolean => directory.endsWith("/postgres/data");

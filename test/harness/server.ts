@@ -83,7 +83,14 @@ export class TestServer {
   constructor(port: number, data_dir: string, env: Record<string, string>) {
     this.port = port;
     this.data_dir = data_dir;
-    this.env = { LATCHKEY_PORT: String(port), LATCHKEY_DATA_DIR: data_dir, LATCHKEY_LOG_LEVEL: "debug", ...env };
+    this.env = {
+      LATCHKEY_PORT: String(port),
+      // Ports of the computes' own are free ones; that which they share would be one for all tests.
+      LATCHKEY_PG_PORT: "0",
+      LATCHKEY_DATA_DIR: data_dir,
+      LATCHKEY_LOG_LEVEL: "debug",
+      ...env,
+    };
   }
 
   get url(): string {

@@ -7,8 +7,6 @@ export interface ComputeRow {
   readonly id: string;
   readonly branch_id: string;
   readonly storage_id: string;
-  readonly host: string;
-  readonly port: number;
   readonly current_state: "init" | "active" | "idle";
   readonly desired_state: "running" | "suspended";
   readonly disabled: boolean;
@@ -22,7 +20,7 @@ export interface ComputeRow {
 }
 
 const COMPUTE_COLUMNS = [
-  ...(["e.id", "e.branch_id", "b.storage_id", "e.host", "e.port", "e.current_state", "e.desired_state"] as const),
+  ...(["e.id", "e.branch_id", "b.storage_id", "e.current_state", "e.desired_state"] as const),
   ...(["e.disabled", "e.deleted_at", "e.settings", "b.admin_password", "b.admin_password_of"] as const),
   ...(["b.content_revision", "b.applied_revision"] as const),
 ] as const;

@@ -3,6 +3,7 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Account } from "../../../postgres/account.ts";
 import type { Binaries } from "../../../postgres/binaries.ts";
+import type { CertificateFiles } from "../../../postgres/certificate.ts";
 import { adoptCluster, type Cluster, type ClusterConfig, hasConfig, startCluster } from "../../../postgres/cluster.ts";
 import { findPostmaster, type Postmaster, readVersion, SUPERUSER } from "../../../postgres/data-directory.ts";
 import { PostgresError } from "../../../postgres/errors.ts";
@@ -23,7 +24,6 @@ import {
   DriverError,
 } from "../../driver.ts";
 import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
-import type { CertificateFiles } from "./certificate.ts";
 import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
 import { applyContent } from "./content.ts";
 import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
+import type { CertificateFiles } from "../../../postgres/certificate.ts";
 import type { ClusterConfig } from "../../../postgres/cluster.ts";
 import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import type { Settings } from "../../../postgres/settings.ts";
 import { type ComputeSpec, DriverError } from "../../driver.ts";
-import type { CertificateFiles } from "./certificate.ts";
 
 /**
  * Settings that a caller may choose. A list of what is allowed and not of what is forbidden: any setting

@@ -1,11 +1,11 @@
 import type { Clock } from "../../../clock.ts";
 import type { Account } from "../../../postgres/account.ts";
 import type { Binaries } from "../../../postgres/binaries.ts";
+import { ensureCertificate } from "../../../postgres/certificate.ts";
 import { lockDirectory } from "../../../postgres/directory-lock.ts";
 import { type EventLog, silent } from "../../../postgres/events.ts";
 import { discard, makePassage, prepareDataDir, removeLeftovers } from "../../../postgres/files.ts";
 import type { Drivers } from "../../driver.ts";
-import { ensureCertificate } from "./certificate.ts";
 import { findCopyMethod } from "./clone.ts";
 import { LocalCompute } from "./compute.ts";
 import { layoutOf } from "./layout.ts";

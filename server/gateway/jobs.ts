@@ -1,59 +1,64 @@
 import type { Clock } from "../clock.ts";
-import type { ComputeDriver } from "../compute/driver.ts";
-import { DriverError } from "../compute/driver.ts";
+import { type ComputeDriver, DriverError } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
+import { forEachOf } from "../jobs/for-each.ts";
 import type { Job } from "../jobs/runner.ts";
+import { describeError } from "../log.ts";
 import type { GatewayEvent } from "./directory.ts";
 import type { Gateway } from "./gateway.ts";
+import type { Ports } from "./ports.ts";
 import { CLIENTS_IN_COMPUTE, type ListedEndpoint, listEndpointsForGateway } from "./store.ts";
 import type { TlsFiles } from "./tls-identity.ts";
 import type { Verifiers } from "./verifiers.ts";
 
-export interface UpkeepDeps {
+const EVERY_MS = 2_000;
+
+/** Keeps the gateway's ports as the rows say, and its certificate as its files are. */
+export function portsJob(deps: {
+  readonly ports: Pick<Ports, "sync">;
+  readonly tls: Pick<TlsFiles, "refresh">;
+  readonly report: (event: GatewayEvent) => void;
+}): Job {
+  let told = "";
+  return {
+    name: "gateway_ports",
+    every_ms: EVERY_MS,
+    async run() {
+      await deps.ports.sync();
+      try {
+        await deps.tls.refresh();
+        told = "";
+      } catch (error) {
+        // Told once and not every two seconds, for as long as it stays the same.
+        if (told !== describeError(error)) deps.report({ event: "certificate_kept", error });
+        told = describeError(error);
+      }
+    },
+  };
+}
+
+export interface IdleDeps {
   readonly db: Db;
-  readonly gateway: Gateway;
+  readonly gateway: Pick<Gateway, "trafficOf">;
   readonly verifiers: Pick<Verifiers, "refresh">;
   readonly compute: Pick<ComputeDriver, "query">;
-  readonly tls: Pick<TlsFiles, "refresh"> | undefined;
   readonly node_id: string;
   readonly clock: Pick<Clock, "monotonic_ms">;
   /** Puts a compute to rest, if it is idle still once it is its turn. */
   readonly rest: (endpoint_id: string, isIdle: () => boolean) => Promise<void>;
-  /** Somebody else has the endpoint's port: gives it another one, which is opened at the next run. */
-  readonly changePort: (endpoint_id: string) => Promise<unknown>;
-  readonly report: (event: GatewayEvent) => void;
 }
 
-const EVERY_MS = 2_000;
 /** What `suspend_timeout_seconds: 0` means, as in Neon. */
 const DEFAULT_TIMEOUT_SECONDS = 300;
+/** A compute whose branch is being worked on makes its place wait. */
+const AT_ONCE = 4;
 
-/**
- * What the gateway needs now and then: a port for each endpoint, the renewed certificate, the verifiers of computes
- * that sleep soon, and sleep for those that nobody uses.
- */
-export function gatewayJob(deps: UpkeepDeps): Job {
-  const { db, gateway, verifiers, clock, node_id, report } = deps;
+/** Puts computes to rest that nobody uses, and keeps the verifiers that they are entered by while they sleep. */
+export function idleJob(deps: IdleDeps): Job {
+  const { db, gateway, verifiers, clock, node_id } = deps;
   /** Since when an endpoint has been seen active without anybody using it. */
   const quiet_since = new Map<string, number>();
   const settled = new Map<string, number>();
-
-  async function syncPorts(endpoints: readonly ListedEndpoint[]): Promise<void> {
-    const wanted = new Set(endpoints.map(({ id }) => id));
-    for (const id of gateway.openPorts().keys()) {
-      if (wanted.has(id)) continue;
-      gateway.closePort(id);
-      gateway.disconnect(id);
-    }
-    for (const { id, host, port } of endpoints) {
-      try {
-        await gateway.openPort(id, { host, port });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-        await deps.changePort(id);
-      }
-    }
-  }
 
   async function keepVerifiers({ id }: ListedEndpoint): Promise<void> {
     const now = gateway.trafficOf(id).settled;
@@ -97,19 +102,18 @@ export function gatewayJob(deps: UpkeepDeps): Job {
   }
 
   return {
-    name: "gateway",
+    name: "gateway_idle",
     every_ms: EVERY_MS,
+    unpokable: true,
     async run(signal) {
       const endpoints = await listEndpointsForGateway(db, node_id);
-      await syncPorts(endpoints);
-      await deps.tls?.refresh().catch((error: unknown) => report({ event: "certificate_kept", error }));
       const ids = new Set(endpoints.map(({ id }) => id));
       for (const map of [quiet_since, settled]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
-      for (const endpoint of endpoints) {
+      await forEachOf(endpoints, AT_ONCE, async (endpoint) => {
         if (signal.aborted) return;
         await keepVerifiers(endpoint);
         await restWhenIdle(endpoint);
-      }
+      });
     },
   };
 }

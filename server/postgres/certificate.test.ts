@@ -3,8 +3,8 @@ import { X509Certificate } from "node:crypto";
 import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { makePlace } from "../../../postgres/testing.ts";
 import { ensureCertificate } from "./certificate.ts";
+import { makePlace } from "./testing.ts";
 
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 
@@ -30,4 +30,11 @@ test("the certificate is kept while it is good and replaced before it expires or
   assert.ok(second.validToDate.getTime() > now_ms + 9 * YEAR_MS);
   await rm(join(directory, "server.key"));
   assert.notEqual((await ensure()).serialNumber, second.serialNumber);
+
+  const { certificate } = await ensureCertificate(directory, account, clock, "db.example.com");
+  const named = new X509Certificate(await readFile(certificate));
+  assert.ok(named.checkHost("db.example.com") && named.checkHost("ep-calm-river-1.db.example.com"));
+  assert.ok(!named.checkHost("a.b.db.example.com") && named.checkIP("127.0.0.1"));
+  await ensureCertificate(directory, account, clock, "db.example.com");
+  assert.equal(new X509Certificate(await readFile(certificate)).serialNumber, named.serialNumber);
 });
