@@ -1,4 +1,4 @@
-import { listProjectBranches } from "@latchkey/contract/branches.ts";
+import { type Branch, listProjectBranches } from "@latchkey/contract/branches.ts";
 import { getProject, listProjects } from "@latchkey/contract/projects.ts";
 import { getCurrentUserOrganizations } from "@latchkey/contract/users.ts";
 import { ApiError, type Client } from "@latchkey/sdk";
@@ -36,19 +36,34 @@ export async function chooseProject(invocation: Invocation, given: string | unde
 /** All projects within reach, organization by organization, as the API lists them. */
 export async function findProjects(client: Client, signal: AbortSignal, org_id?: string): Promise<Named[]> {
   try {
-    const org_ids =
-      org_id === undefined
-        ? (await client.call(getCurrentUserOrganizations, { signal })).organizations.map(({ id }) => id)
-        : [org_id];
-    const lists = await Promise.all(
-      org_ids.map((id) => client.all(listProjects, { query: { org_id: id, limit: 400 }, signal })),
-    );
-    return lists.flat();
+    return await listProjectsOf(client, signal, org_id, {});
   } catch (error) {
     const project_id = projectOfKey(error);
     if (project_id === undefined) throw error;
     return [(await client.call(getProject, { params: { project_id }, signal })).project];
   }
+}
+
+/** Deleted projects that can still be brought back. */
+export async function findRecoverableProjects(client: Client, signal: AbortSignal, org_id?: string) {
+  return await listProjectsOf(client, signal, org_id, { recoverable: true });
+}
+
+async function listProjectsOf(
+  client: Client,
+  signal: AbortSignal,
+  org_id: string | undefined,
+  which: { readonly recoverable?: boolean },
+) {
+  const org_ids =
+    org_id === undefined
+      ? (await client.call(getCurrentUserOrganizations, { signal })).organizations.map(({ id }) => id)
+      : [org_id];
+  const query = { limit: 400, ...which };
+  const lists = await Promise.all(
+    org_ids.map((id) => client.all(listProjects, { query: { ...query, org_id: id }, signal })),
+  );
+  return lists.flat();
 }
 
 /** A project-scoped key is refused every list, and the refusal names the one project that it reaches. */
@@ -61,10 +76,27 @@ function projectOfKey(error: unknown): string | undefined {
 export async function chooseBranch(invocation: Invocation, project_id: string, given: string | undefined) {
   const context = await invocation.context();
   const linked = context.projectId === project_id ? context.branch : undefined;
-  const wanted = given ?? linked;
-  const branches = await invocation.working("Looking for the branch", (client) =>
+  return findBranch(await findBranches(invocation, project_id), project_id, given ?? linked);
+}
+
+/** The path of what is in a branch: of the branch that the options name, else of the linked or default one. */
+export async function chooseBranchPath(
+  invocation: Invocation,
+  options: { readonly "project-id": string | undefined; readonly branch: string | undefined },
+): Promise<{ readonly project_id: string; readonly branch_id: string }> {
+  const project_id = await chooseProject(invocation, options["project-id"]);
+  const { id: branch_id } = await chooseBranch(invocation, project_id, options.branch);
+  return { project_id, branch_id };
+}
+
+export async function findBranches(invocation: Invocation, project_id: string): Promise<readonly Branch[]> {
+  return await invocation.working("Looking for the branch", (client) =>
     client.all(listProjectBranches, { params: { project_id }, signal: invocation.signal }),
   );
+}
+
+/** The branch of this id or name; the default one when none is wanted. */
+export function findBranch(branches: readonly Branch[], project_id: string, wanted: string | undefined): Branch {
   const found = branches.find((branch) =>
     wanted === undefined ? branch.default : branch.id === wanted || branch.name === wanted,
   );
@@ -75,6 +107,25 @@ export async function chooseBranch(invocation: Invocation, project_id: string, g
       ? `project ${project_id} has no default branch`
       : `project ${project_id} has no branch ${wanted}`,
     `see \`latchkey branches list --project-id ${project_id}\``,
+  );
+}
+
+/**
+ * What is to be changed, picked by the person. It is never guessed, not even where there is only one: a script
+ * that has lost a variable must not delete something else.
+ */
+export async function pickForChange<T extends { readonly id: string; readonly name?: string | undefined }>(
+  invocation: Invocation,
+  kind: string,
+  list_command: string,
+  find: (client: Client) => Promise<readonly T[]>,
+): Promise<T> {
+  const see = `see \`${list_command}\``;
+  if (!invocation.terminal.has_person) throw new CliError("usage", `which ${kind}? Name it`, see);
+  const choices = await invocation.working(`Looking for each ${kind}`, find);
+  if (choices.length === 0) throw new CliError("not_found", `there is no ${kind}`, see);
+  return await pick(`Which ${kind}?`, choices, ({ id, name }) =>
+    name === undefined || name === id ? id : `${name} (${id})`,
   );
 }
 

@@ -1,4 +1,5 @@
-import { apiUrl, type Client, createClient } from "@latchkey/sdk";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiError, apiUrl, type Client, createClient } from "@latchkey/sdk";
 import { findContextFile, type LinkedContext, readContextFile } from "./context-file.ts";
 import { chooseTarget, type Target } from "./credentials/choose.ts";
 import { configDir, Profiles } from "./credentials/profiles.ts";
@@ -9,6 +10,10 @@ import { ask, confirm } from "./terminal/prompt.ts";
 import { note, readTerminal, type Terminal, withSpinner } from "./terminal/terminal.ts";
 import type { GlobalOptions } from "./topics.ts";
 import { VERSION } from "./version.ts";
+
+/** For an operation of somebody else to end, which mostly takes a second. */
+const LOCK_PATIENCE_MS = 30_000;
+const LOCK_POLL_MS = 500;
 
 /** One run of a command: its global options, who is at the terminal, and the server it talks to. */
 export class Invocation {
@@ -75,6 +80,23 @@ export class Invocation {
   async working<T>(label: string, work: (client: Client, relabel: (label: string) => void) => Promise<T>): Promise<T> {
     const client = await this.client();
     return await withSpinner(this.terminal, label, (relabel) => work(client, relabel));
+  }
+
+  /** Makes a change. Where another one is under way it waits for that to end, as Neon's CLI does, unless told not to. */
+  async changing<T>(label: string, work: (client: Client) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + LOCK_PATIENCE_MS;
+    return await this.working(label, async (client, relabel) => {
+      for (;;) {
+        try {
+          return await work(client);
+        } catch (error) {
+          const is_locked = error instanceof ApiError && error.status === 423;
+          if (!is_locked || !this.global.wait || performance.now() > deadline) throw error;
+          relabel(`${label} (another change is under way)`);
+          await sleep(LOCK_POLL_MS, undefined, { signal: this.signal });
+        }
+      }
+    });
   }
 
   /** Prints the result. */

@@ -28,9 +28,20 @@ export const TOPICS: readonly Topic[] = [
     summary: "Manage members of an organization",
     load: () => import("./commands/members.ts"),
   },
+  {
+    name: "invitations",
+    aliases: ["invitation"],
+    summary: "Invite people into an organization",
+    load: () => import("./commands/invitations.ts"),
+  },
   { name: "projects", aliases: ["project"], summary: "Manage projects", load: () => import("./commands/projects.ts") },
   { name: "branches", aliases: ["branch"], summary: "Manage branches", load: () => import("./commands/branches.ts") },
-  { name: "endpoints", aliases: ["endpoint"], summary: "Show computes", load: () => import("./commands/endpoints.ts") },
+  {
+    name: "endpoints",
+    aliases: ["endpoint", "compute"],
+    summary: "Manage computes",
+    load: () => import("./commands/endpoints.ts"),
+  },
   {
     name: "databases",
     aliases: ["database", "db"],

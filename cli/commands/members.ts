@@ -4,13 +4,14 @@ import {
   removeOrganizationMember,
   updateOrganizationMember,
 } from "@latchkey/contract/organizations.ts";
-import { chooseOrganization } from "../choose-resource.ts";
+import { chooseOrganization, pickForChange } from "../choose-resource.ts";
 import { type CommandFile, command, text } from "../command.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 
 const orgOption = { "org-id": text("Organization ID") } as const;
 const memberArgument = { member: { summary: "Member ID or e-mail address", required: true } } as const;
+const changedMemberArgument = { member: { summary: "Member ID or e-mail address" } } as const;
 
 async function findMembers(invocation: Invocation, org_id: string) {
   return await invocation.working("Listing members", (client) =>
@@ -18,7 +19,17 @@ async function findMembers(invocation: Invocation, org_id: string) {
   );
 }
 
-async function getMember(invocation: Invocation, org_id: string, wanted: string) {
+/** The member of this id or address; the one that the person picks when none is named. */
+async function getMember(invocation: Invocation, org_id: string, wanted: string | undefined) {
+  if (wanted === undefined) {
+    return await pickForChange(invocation, "member", "latchkey members list", async () =>
+      (await findMembers(invocation, org_id)).map((found) => ({
+        ...found,
+        id: found.member.id,
+        name: found.user.email,
+      })),
+    );
+  }
   const found = (await findMembers(invocation, org_id)).find(
     ({ member, user }) => member.id === wanted || user.email.toLowerCase() === wanted.toLowerCase(),
   );
@@ -57,7 +68,7 @@ const get = command({
 const update = command({
   name: "update",
   summary: "Change a member role",
-  args: memberArgument,
+  args: changedMemberArgument,
   options: { ...orgOption, role: text("The member role", { required: true, choices: ["admin", "member"] }) },
   async run(invocation, { args, options }) {
     const org_id = await chooseOrganization(invocation, options["org-id"]);
@@ -75,7 +86,7 @@ const update = command({
 const remove = command({
   name: "remove",
   summary: "Remove a member, or leave",
-  args: memberArgument,
+  args: changedMemberArgument,
   options: orgOption,
   async run(invocation, { args, options }) {
     const org_id = await chooseOrganization(invocation, options["org-id"]);

@@ -1,28 +1,48 @@
+import { listProjectOperations } from "@latchkey/contract/operations.ts";
 import {
   createProject,
   deleteProject,
   getProject,
   listProjects,
   listSharedProjects,
+  recoverProject,
   updateProject,
 } from "@latchkey/contract/projects.ts";
 import { ApiError, type Client } from "@latchkey/sdk";
-import { chooseOrganization, chooseProject, findProjects } from "../choose-resource.ts";
+import {
+  chooseOrganization,
+  chooseProject,
+  findProjects,
+  findRecoverableProjects,
+  pickForChange,
+} from "../choose-resource.ts";
 import { type CommandFile, command, flag, text } from "../command.ts";
 import { writeContextFile } from "../context-file.ts";
 import { CliError } from "../exit.ts";
+import type { Invocation } from "../invocation.ts";
 import { runPsql } from "../run-psql.ts";
 
 const FIELDS = ["id", "name", "region_id", "created_at"];
 const projectArgument = { id: { summary: "Project ID; the linked or only project if left out" } } as const;
+const changedProjectArgument = { id: { summary: "Project ID" } } as const;
 
 const list = command({
   name: "list",
   summary: "List projects",
-  options: { "org-id": text("List projects of this organization only") },
+  options: {
+    "org-id": text("List projects of this organization only"),
+    "recoverable-only": flag("List deleted projects that can still be recovered"),
+  },
   async run(invocation, { options }) {
     const { signal } = invocation;
     const org_id = options["org-id"];
+    if (options["recoverable-only"]) {
+      const data = await invocation.working("Listing deleted projects", (client) =>
+        findRecoverableProjects(client, signal, org_id),
+      );
+      const empty = "There is no deleted project that could be recovered.";
+      return await invocation.print({ data, fields: ["id", "name", "deleted_at", "recoverable_until"], empty });
+    }
     const { owned, shared } = await invocation.working("Listing projects", async (client) => {
       if (org_id !== undefined)
         return { owned: await client.all(listProjects, { query: { org_id, limit: 400 }, signal }) };
@@ -123,14 +143,22 @@ const get = command({
   },
 });
 
+/** The project that a change is about: the one that is named, else the one that the person picks; never the linked one. */
+async function chooseProjectForChange(invocation: Invocation, given: string | undefined): Promise<string> {
+  if (given !== undefined) return given;
+  const find = (client: Client) => findProjects(client, invocation.signal);
+  return (await pickForChange(invocation, "project", "latchkey projects list", find)).id;
+}
+
 const update = command({
   name: "update",
   summary: "Rename a project",
-  args: { id: { summary: "Project ID", required: true } },
+  args: changedProjectArgument,
   options: { name: text("The new name", { required: true }) },
   async run(invocation, { args, options }) {
-    const { project, operations } = await invocation.working("Updating the project", (client) =>
-      client.call(updateProject, { params: { project_id: args.id }, body: { project: { name: options.name } } }),
+    const project_id = await chooseProjectForChange(invocation, args.id);
+    const { project, operations } = await invocation.changing("Updating the project", (client) =>
+      client.call(updateProject, { params: { project_id }, body: { project: { name: options.name } } }),
     );
     await invocation.settle(operations, "Applying the change");
     await invocation.print({ data: project, fields: FIELDS });
@@ -139,19 +167,47 @@ const update = command({
 
 const remove = command({
   name: "delete",
-  summary: "Delete a project with everything in it",
-  args: { id: { summary: "Project ID", required: true } },
+  summary: "Delete a project with everything in it; it can be recovered for seven days, its keys cannot",
+  args: changedProjectArgument,
   async run(invocation, { args }) {
-    const params = { project_id: args.id };
+    const params = { project_id: await chooseProjectForChange(invocation, args.id) };
     const { project } = await invocation.working("Getting the project", (client) =>
       client.call(getProject, { params, signal: invocation.signal }),
     );
     await invocation.confirmByName(`${project.id} is deleted with its branches and all of its data`, project.name);
-    const deleted = await invocation.working("Deleting the project", (client) =>
+    const deleted = await invocation.changing("Deleting the project", (client) =>
       client.call(deleteProject, { params }),
     );
     await invocation.print({ data: deleted.project, fields: FIELDS });
+    if (invocation.terminal.shows_notes) {
+      invocation.note(`For seven days it can be brought back: latchkey projects recover ${project.id}`);
+    }
   },
 });
 
-export default { commands: [list, create, get, update, remove] } satisfies CommandFile;
+const recover = command({
+  name: "recover",
+  summary: "Bring a deleted project back",
+  args: changedProjectArgument,
+  async run(invocation, { args }) {
+    const find = (client: Client) => findRecoverableProjects(client, invocation.signal);
+    const list_command = "latchkey projects list --recoverable-only";
+    const project_id = args.id ?? (await pickForChange(invocation, "deleted project", list_command, find)).id;
+    const { project } = await invocation.changing("Recovering the project", (client) =>
+      client.call(recoverProject, { params: { project_id } }),
+    );
+    // The answer names no operations; what was started is found among those of the project.
+    if (invocation.global.wait)
+      await invocation.settle(await findOpenOperations(invocation, project_id), "Starting Postgres");
+    await invocation.print({ data: project, fields: FIELDS });
+  },
+});
+
+async function findOpenOperations(invocation: Invocation, project_id: string) {
+  const { operations } = await invocation.working("Looking for operations", (client) =>
+    client.call(listProjectOperations, { params: { project_id }, signal: invocation.signal }),
+  );
+  return operations.filter(({ status }) => status === "scheduling" || status === "running");
+}
+
+export default { commands: [list, create, get, update, remove, recover] } satisfies CommandFile;

@@ -1,23 +1,42 @@
 import {
+  createProjectBranchRole,
+  deleteProjectBranchRole,
   getProjectBranchRole,
   getProjectBranchRolePassword,
   listProjectBranchRoles,
+  resetProjectBranchRolePassword,
 } from "@latchkey/contract/roles.ts";
-import { chooseBranch, chooseProject } from "../choose-resource.ts";
-import { branchOptions, type CommandFile, command } from "../command.ts";
+import { chooseBranchPath, pickForChange } from "../choose-resource.ts";
+import { branchOptions, type CommandFile, command, flag, text } from "../command.ts";
+import type { Invocation } from "../invocation.ts";
 
 const FIELDS = ["name", "created_at"];
 const roleArgument = { role: { summary: "Role name", required: true } } as const;
+const changedRoleArgument = { role: { summary: "Role name" } } as const;
+
+interface RoleOptions {
+  readonly "project-id": string | undefined;
+  readonly branch: string | undefined;
+}
+
+/** The path of the role that a change is about: the one that is named, else the one that the person picks. */
+async function chooseRolePath(invocation: Invocation, given: string | undefined, options: RoleOptions) {
+  const params = await chooseBranchPath(invocation, options);
+  if (given !== undefined) return { ...params, role_name: given };
+  const picked = await pickForChange(invocation, "role", "latchkey roles list", async (client) =>
+    (await client.call(listProjectBranchRoles, { params })).roles.map(({ name }) => ({ id: name })),
+  );
+  return { ...params, role_name: picked.id };
+}
 
 const list = command({
   name: "list",
   summary: "List roles",
   options: branchOptions,
   async run(invocation, { options }) {
-    const project_id = await chooseProject(invocation, options["project-id"]);
-    const { id: branch_id } = await chooseBranch(invocation, project_id, options.branch);
+    const params = await chooseBranchPath(invocation, options);
     const { roles } = await invocation.working("Listing roles", (client) =>
-      client.call(listProjectBranchRoles, { params: { project_id, branch_id }, signal: invocation.signal }),
+      client.call(listProjectBranchRoles, { params, signal: invocation.signal }),
     );
     await invocation.print({ data: roles, fields: FIELDS });
   },
@@ -29,14 +48,50 @@ const get = command({
   args: roleArgument,
   options: branchOptions,
   async run(invocation, { args, options }) {
-    const project_id = await chooseProject(invocation, options["project-id"]);
-    const { id: branch_id } = await chooseBranch(invocation, project_id, options.branch);
+    const params = { ...(await chooseBranchPath(invocation, options)), role_name: args.role };
     const { role } = await invocation.working("Getting the role", (client) =>
-      client.call(getProjectBranchRole, {
-        params: { project_id, branch_id, role_name: args.role },
-        signal: invocation.signal,
+      client.call(getProjectBranchRole, { params, signal: invocation.signal }),
+    );
+    await invocation.print({ data: role, fields: FIELDS });
+  },
+});
+
+const create = command({
+  name: "create",
+  summary: "Create a role, and wait until it can connect",
+  options: {
+    ...branchOptions,
+    name: text("Role name", { required: true }),
+    login: flag("Create a role that cannot log in", { on: true }),
+  },
+  async run(invocation, { options }) {
+    const params = await chooseBranchPath(invocation, options);
+    const { role, operations } = await invocation.changing("Creating the role", (client) =>
+      client.call(createProjectBranchRole, {
+        params,
+        body: { role: { name: options.name, ...(options.login ? {} : { no_login: true }) } },
       }),
     );
+    await invocation.print({ data: role, fields: FIELDS });
+    await invocation.settle(operations, "Creating the role");
+    if (options.login && invocation.terminal.shows_notes) {
+      invocation.note(`Its password: latchkey roles reveal-password ${role.name}`);
+    }
+  },
+});
+
+const remove = command({
+  name: "delete",
+  summary: "Delete a role; what it owns passes to the owners of its databases",
+  args: changedRoleArgument,
+  options: branchOptions,
+  async run(invocation, { args, options }) {
+    const params = await chooseRolePath(invocation, args.role, options);
+    await invocation.confirmByName(`Whoever connects as ${params.role_name} no longer can`, params.role_name);
+    const { role, operations } = await invocation.changing("Deleting the role", (client) =>
+      client.call(deleteProjectBranchRole, { params }),
+    );
+    await invocation.settle(operations, "Deleting the role");
     await invocation.print({ data: role, fields: FIELDS });
   },
 });
@@ -47,18 +102,35 @@ const revealPassword = command({
   args: roleArgument,
   options: branchOptions,
   async run(invocation, { args, options }) {
-    const project_id = await chooseProject(invocation, options["project-id"]);
-    const { id: branch_id } = await chooseBranch(invocation, project_id, options.branch);
+    const params = { ...(await chooseBranchPath(invocation, options)), role_name: args.role };
     const data = await invocation.working("Getting the password", (client) =>
-      client.call(getProjectBranchRolePassword, {
-        params: { project_id, branch_id, role_name: args.role },
-        signal: invocation.signal,
-      }),
+      client.call(getProjectBranchRolePassword, { params, signal: invocation.signal }),
     );
-    if (invocation.global.output === "json" || invocation.global.output === "yaml") {
-      await invocation.print({ data, fields: ["password"] });
-    } else await invocation.write(`${data.password}\n`);
+    await printPassword(invocation, data, data.password);
   },
 });
 
-export default { commands: [list, get, revealPassword] } satisfies CommandFile;
+const resetPassword = command({
+  name: "reset-password",
+  summary: "Give a role a new password, and print it alone on stdout",
+  args: changedRoleArgument,
+  options: branchOptions,
+  async run(invocation, { args, options }) {
+    const params = await chooseRolePath(invocation, args.role, options);
+    await invocation.confirmByName(`The password of ${params.role_name} no longer works then`, params.role_name);
+    const { role, operations } = await invocation.changing("Resetting the password", (client) =>
+      client.call(resetProjectBranchRolePassword, { params }),
+    );
+    // Before the wait: the answer holds it, and it is the role's from now on.
+    await printPassword(invocation, role, role.password ?? "");
+    await invocation.settle(operations, "Setting the password");
+  },
+});
+
+async function printPassword(invocation: Invocation, data: object, password: string): Promise<void> {
+  const { output } = invocation.global;
+  if (output === "json" || output === "yaml") await invocation.print({ data, fields: [] });
+  else await invocation.write(`${password}\n`);
+}
+
+export default { commands: [list, get, create, remove, revealPassword, resetPassword] } satisfies CommandFile;

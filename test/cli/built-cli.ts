@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
@@ -5,6 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { after, before } from "node:test";
 import { buildCli } from "../../cli/build.ts";
+import { TOPICS } from "../../cli/topics.ts";
 
 /** The command as it is published, built once for a test file, and run as a process of its own. */
 export interface Ran {
@@ -65,6 +67,28 @@ export class BuiltCli {
       LATCHKEY_KEYRING: "off",
     };
     return { ...options, env: { ...base, ...this.env, ...options.env } };
+  }
+}
+
+/** What `resources.test.ts` tries; `commands.test.ts` tries all other topics. */
+export const RESOURCE_TOPICS: ReadonlySet<string> = new Set([
+  "branches",
+  "endpoints",
+  "databases",
+  "roles",
+  "invitations",
+]);
+
+/** Throws unless every command of these topics was run. */
+export async function assertAllRun({ ran }: BuiltCli, isMeant: (topic: string) => boolean): Promise<void> {
+  const lines = ran.map((words) => words.join(" "));
+  for (const { name, aliases = [], load } of TOPICS) {
+    if (!isMeant(name)) continue;
+    const { self, commands = [] } = (await load()).default;
+    const tried = (tail: string) =>
+      [name, ...aliases].some((word) => lines.some((line) => `${line} `.startsWith(`${word}${tail} `)));
+    if (self) assert.ok(tried(""), `latchkey ${name}`);
+    for (const command of commands) assert.ok(tried(` ${command.name}`), `latchkey ${name} ${command.name}`);
   }
 }
 
