@@ -10,6 +10,7 @@ import {
 import { getProject } from "@latchkey/contract/projects.ts";
 import type { Client } from "@latchkey/sdk";
 import { type CommandFile, command, flag, text } from "../command.ts";
+import { findHolders, isTokenOf, replaceInAll } from "../credentials/holders.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 import { pick } from "../terminal/prompt.ts";
@@ -52,26 +53,27 @@ async function revokeKey(client: Client, key_id: number, org_id: string | undefi
   return await client.call(revokeOrgApiKey, { params: { org_id, key_id } });
 }
 
-/** The key that an id names, or that the person picks. */
+/** The key that an id names, or that the person picks, and all that there are. */
 async function chooseKey(
   invocation: Invocation,
   id: string | undefined,
   org_id: string | undefined,
-): Promise<ListedKey> {
+): Promise<{ readonly key: ListedKey; readonly all: readonly ListedKey[] }> {
   if (id !== undefined && !/^[1-9]\d{0,15}$/.test(id)) {
     throw new CliError("usage", `${id} is not a key's ID, which is a number`, "see `latchkey api-keys list`");
   }
   const keys = await invocation.working("Listing keys", (client) => listKeys(client, org_id, invocation.signal));
   if (id !== undefined) {
     const found = keys.find((key) => String(key.id) === id);
-    if (found) return found;
+    if (found) return { key: found, all: keys };
     const elsewhere = org_id === undefined ? "; a key of an organization needs --org-id" : "";
     throw new CliError("not_found", `there is no key ${id}${elsewhere}`, "see `latchkey api-keys list`");
   }
   if (!invocation.terminal.has_person)
     throw new CliError("usage", "which key? Name its ID", "see `latchkey api-keys list`");
   if (keys.length === 0) throw new CliError("not_found", "there are no keys");
-  return await pick("Which key?", keys, (key) => `${key.name} (${key.id}, …${key.hint})`);
+  const key = await pick("Which key?", keys, ({ id, name, hint }) => `${name} (${id}, …${hint})`);
+  return { key, all: keys };
 }
 
 const list = command({
@@ -125,10 +127,16 @@ const revoke = command({
   options: orgOption("Revoke a key"),
   async run(invocation, { args, options }) {
     const org_id = options["org-id"];
-    const key = await chooseKey(invocation, args.id, org_id);
+    const { key, all } = await chooseKey(invocation, args.id, org_id);
     await invocation.confirmByName(`Whatever uses key ${key.id} stops working at once, for good`, key.name);
     const data = await invocation.working("Revoking the key", (client) => revokeKey(client, key.id, org_id));
     await invocation.print({ data, fields: ["id", "name", "revoked", "last_used_at"] });
+    const { host } = await invocation.target();
+    for (const { profile } of await findHolders(invocation.profiles, host, (token) =>
+      isTokenOf(token, key, org_id, all),
+    )) {
+      invocation.note(`Profile ${profile} held it: sign in again with \`latchkey auth --profile ${profile}\`.`);
+    }
   },
 });
 
@@ -147,18 +155,42 @@ const rotate = command({
   ],
   async run(invocation, { args, options }) {
     const org_id = options["org-id"];
-    const old = await chooseKey(invocation, args.id, org_id);
+    const { key: old, all } = await chooseKey(invocation, args.id, org_id);
+    const isOld = (token: string) => isTokenOf(token, old, org_id, all);
+    const target = await invocation.target();
+    const holders = await findHolders(invocation.profiles, target.host, isOld);
     const created = await invocation.working("Creating the successor", async (client) => {
-      const taken = new Set((await listKeys(client, org_id, invocation.signal)).map(({ name }) => name));
-      return await createKey(client, options.name ?? successorName(old.name, taken), org_id, old.project_id);
+      const name = options.name ?? successorName(old.name, new Set(all.map(({ name }) => name)));
+      const made = await createKey(client, name, org_id, old.project_id);
+      try {
+        await replaceInAll(invocation.profiles, holders, made.key);
+      } catch (error) {
+        // A key that nobody holds must not stay behind.
+        await revokeKey(client, made.id, org_id).catch(() => {});
+        throw error;
+      }
+      return made;
     });
     await printNewKey(invocation, created);
-    await retire(invocation, old, org_id, options["revoke-old"]);
+    for (const { profile } of holders) invocation.note(`Profile ${profile} holds the new key now.`);
+    const is_own = target.api_key !== undefined && isOld(target.api_key);
+    if (is_own && !target.source.startsWith("profile ")) {
+      invocation.note(`${target.source} still holds the old key: put the new one there.`);
+    }
+    // With its own successor, where a key rotates itself: that this one works is proven before the old one is gone.
+    const client = is_own ? invocation.clientOf(target.host, created.key) : await invocation.client();
+    await retire(invocation, client, old, org_id, options["revoke-old"]);
   },
 });
 
 /** After the successor is out: nothing that goes wrong here may look as if there were no new key. */
-async function retire(invocation: Invocation, old: ListedKey, org_id: string | undefined, now: boolean): Promise<void> {
+async function retire(
+  invocation: Invocation,
+  client: Client,
+  old: ListedKey,
+  org_id: string | undefined,
+  now: boolean,
+): Promise<void> {
   const owner = org_id === undefined ? "" : ` --org-id ${org_id}`;
   const by_hand = `latchkey api-keys revoke ${old.id}${owner}`;
   const question = `Revoke the old key ${old.id}, ${JSON.stringify(old.name)}, now?`;
@@ -166,7 +198,7 @@ async function retire(invocation: Invocation, old: ListedKey, org_id: string | u
     return invocation.note(`The old key ${old.id} still works. When nothing uses it any more: ${by_hand}`);
   }
   try {
-    await invocation.working("Revoking the old key", (client) => revokeKey(client, old.id, org_id));
+    await invocation.working("Revoking the old key", () => revokeKey(client, old.id, org_id));
   } catch (error) {
     invocation.note(`The new key works, but the old one could not be revoked. Try again: ${by_hand}`);
     throw error;

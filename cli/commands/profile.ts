@@ -1,5 +1,6 @@
 import { createApiKey, listApiKeys, revokeApiKey } from "@latchkey/contract/api-keys.ts";
 import { type CommandFile, command, flag } from "../command.ts";
+import { hintOf } from "../credentials/holders.ts";
 import type { Profile } from "../credentials/profiles.ts";
 import { CliError } from "../exit.ts";
 import { withSpinner } from "../terminal/terminal.ts";
@@ -96,10 +97,5 @@ const rotateKey = command({
     await invocation.print({ data: { name: args.name, ...saved }, fields: ["name", "host", "account", "store"] });
   },
 });
-
-/** What a list shows of a token: the last four characters before its checksum of six. */
-function hintOf(token: string): string {
-  return token.slice(-10, -6);
-}
 
 export default { commands: [list, create, rotateKey, remove] } satisfies CommandFile;

@@ -18,9 +18,7 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>): Pro
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
-      const handle = await open(lock, "wx", 0o600);
-      await handle.writeFile(String(process.pid));
-      await handle.close();
+      await takeLock(lock);
       break;
     } catch (error) {
       if (!isCode(error, "EEXIST")) throw error;
@@ -34,6 +32,19 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>): Pro
     return await work();
   } finally {
     await rm(lock, { force: true });
+  }
+}
+
+/** Makes the lock's file; throws EEXIST when there is one. One that cannot be written would hold everybody up. */
+async function takeLock(lock: string): Promise<void> {
+  const handle = await open(lock, "wx", 0o600);
+  try {
+    await handle.writeFile(String(process.pid));
+  } catch (error) {
+    await rm(lock, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
   }
 }
 

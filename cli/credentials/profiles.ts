@@ -129,6 +129,21 @@ export class Profiles {
     });
   }
 
+  /** Puts a key in the place of another; false where the profile no longer holds that. Throws when it cannot be kept. */
+  async replaceKey(name: string, old_key: string, new_key: string): Promise<boolean> {
+    return await this.#change(async (profiles) => {
+      const profile = profiles[name];
+      const current = await this.credential(name);
+      if (!profile || current?.type !== "api_key" || current.api_key !== old_key) return { result: false, profiles };
+      const credential: Credential = { ...current, api_key: new_key };
+      if (profile.store === "file")
+        return { result: true, profiles: { ...profiles, [name]: { ...profile, credential } } };
+      const keychain = await this.#openKeychain();
+      if (keychain && isKept(keychain, name, JSON.stringify(credential))) return { result: true, profiles };
+      throw new CliError("failed", "the system's keychain does not take it");
+    });
+  }
+
   /** Forgets a profile and its secret; false when there is none of this name. */
   async remove(name: string): Promise<boolean> {
     return await this.#change(async (profiles) => {

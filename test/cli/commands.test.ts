@@ -312,6 +312,47 @@ describe("the built command against a real server", () => {
     await well(["profile", "remove", "laptop", "--yes"]);
   });
 
+  test("a key that a profile holds is replaced there before the old one is revoked", async () => {
+    const token = (await well(["api-keys", "create", "--name", "held"])).stdout;
+    const env = { NEON_API_KEY: "" };
+    for (const name of ["held", "twin"])
+      await well(["profile", "create", name, "--api-key", "-"], { env, input: token });
+    const id = async (name: string) => String((await keys()).find((key) => key.name === name)?.id);
+    const as = ["--profile", "held"];
+    const rotated = await well(["api-keys", "rotate", await id("held"), ...as, "--revoke-old"], { env });
+    assert.match(rotated.stderr, /Profile held holds the new key now[\s\S]*Profile twin holds[\s\S]*is revoked/);
+    for (const name of ["held", "twin"]) await well(["me", "--profile", name], { env });
+    assert.equal((await built.cli.run(["me"], { env: { NEON_API_KEY: token.trim() } })).code, 3);
+
+    // A disk that takes no more: nothing is lost, and no key is left that nobody holds.
+    const before = await keys();
+    const full = await built.cli.bash(
+      `trap '' XFSZ; ulimit -f 0; latchkey api-keys rotate ${await id("held (2)")} --profile held --revoke-old`,
+      { env },
+    );
+    assert.equal(full.code, 1, full.stderr);
+    assert.equal(full.stdout, "");
+    assert.match(full.stderr, /cannot keep its successor: [\s\S]*the old key still works/);
+    assert.deepEqual(
+      (await keys()).map(({ id }) => id),
+      before.map(({ id }) => id),
+    );
+    await well(["me", ...as], { env });
+
+    // One that is given by hand cannot be replaced here; that is said.
+    const by_hand = { NEON_API_KEY: rotated.stdout.trim() };
+    await well(["profile", "remove", "twin", "--yes"]);
+    await well(["profile", "remove", "held", "--yes"]);
+    const told = await well(["api-keys", "rotate", await id("held (2)"), "--revoke-old"], { env: by_hand });
+    assert.match(told.stderr, /NEON_API_KEY still holds the old key: put the new one there/);
+    assert.equal((await built.cli.run(["me"], { env: by_hand })).code, 3);
+
+    await well(["profile", "create", "held", "--api-key", "-"], { env, input: told.stdout });
+    const revoked = await well(["api-keys", "revoke", await id("held (3)"), "--yes"]);
+    assert.match(revoked.stderr, /Profile held held it: sign in again/);
+    await well(["profile", "remove", "held", "--yes"]);
+  });
+
   test("exit codes tell what happened, and errors carry the request id", async () => {
     const code = async (words: string[], options?: RunOptions) => (await built.cli.run(words, options)).code;
     assert.equal(await code(["me"], { env: { NEON_API_KEY: `lk_user_${"x".repeat(49)}` } }), 3);
