@@ -82,6 +82,7 @@ export const approveOAuthAuthorization = contract({
   summary: "Let the client in",
   description: "For the Console's session alone: a key or token cannot approve a login.",
   body: Type.Object({ request: Request }, { additionalProperties: false }),
+  session_only: true,
   status: 201,
   response: Type.Object({ redirect_to: Type.String({ description: "Where the browser goes next, the code in it." }) }),
   secret: true,
@@ -121,6 +122,7 @@ export const approveOAuthDeviceRequest = contract({
   summary: "Let the machine in that shows this code",
   description: "For the Console's session alone: a key or token cannot approve a login.",
   params: UserCode,
+  session_only: true,
   status: 200,
   response: Empty,
 });
@@ -133,6 +135,7 @@ export const denyOAuthDeviceRequest = contract({
   summary: "Refuse the machine that shows this code",
   description: "For the Console's session alone: a key or token cannot judge a login.",
   params: UserCode,
+  session_only: true,
   status: 200,
   response: Empty,
 });

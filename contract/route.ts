@@ -23,6 +23,8 @@ export interface RouteContract {
   readonly body_optional?: boolean;
   readonly status: 200 | 201 | 202 | 204;
   readonly response: TSchema;
+  /** True when no key and no token will do: a person in front of the Console is meant. */
+  readonly session_only?: boolean;
   /** True when the answer carries a secret: it is sent with `cache-control: no-store`. */
   readonly secret?: boolean;
 }

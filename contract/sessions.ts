@@ -43,6 +43,7 @@ export const signOut = contract({
   path: "/sessions/current",
   tag,
   summary: "Sign out here",
+  session_only: true,
   status: 200,
   response: Empty,
 });

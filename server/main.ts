@@ -29,6 +29,7 @@ import type { Secret } from "./keys/secret.ts";
 import { createLog, describeError, type Log } from "./log.ts";
 import { createMailer } from "./mail/mailer.ts";
 import { listNodes } from "./nodes/store.ts";
+import { openApiSecurityScheme } from "./oauth/metadata.ts";
 import { oauthRoutes } from "./oauth/routes.ts";
 import { oauthStandardRoutes } from "./oauth/standard-routes.ts";
 import { findGrantOfAccessToken, writeGrantUses } from "./oauth/store.ts";
@@ -209,7 +210,7 @@ async function serve(config: Config, instance: Instance, assignment: Assignment,
     readMetrics,
     listNodes: () => listNodes(db),
     metrics_token: config.metrics_token,
-    openapi: openApiDocument(routes, version, config.public_url + API_PREFIX),
+    openapi: openApiDocument(routes, version, config.public_url + API_PREFIX, openApiSecurityScheme(config.public_url)),
     isReady: async () => {
       await pingDatabase(db);
       return !stopping;

@@ -4,13 +4,21 @@ import type { TObject } from "typebox";
 import type { Route } from "../route.ts";
 import { isOpen } from "./pipeline.ts";
 
+const SESSION = { Session: [] };
+
 /** The OpenAPI 3.1 document, made from the contract: TypeBox schemas are JSON Schema as they stand. */
-export function openApiDocument(routes: readonly Route[], version: string, base_url: string): object {
+export function openApiDocument(
+  routes: readonly Route[],
+  version: string,
+  base_url: string,
+  /** How logins are got, as whoever gives them describes it. */
+  oauth_scheme: object,
+): object {
   const contracts = routes.map((route) => route.contract);
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) {
     const { path, method } = route.contract;
-    const described = { ...operation(route.contract), ...(isOpen(route) ? { security: [] } : {}) };
+    const described = { ...operation(route.contract), ...securityOf(route) };
     paths[path] = { ...paths[path], [method.toLowerCase()]: described };
   }
   const tags = [...new Set(contracts.map(({ tag }) => tag))].map((name) => ({ name }));
@@ -23,17 +31,18 @@ export function openApiDocument(routes: readonly Route[], version: string, base_
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: base_url }],
-    security: [{ ApiKey: [] }, { Session: [] }],
+    security: [{ ApiKey: [] }, { OAuth: [] }, SESSION],
     tags,
     paths,
     components: {
       securitySchemes: {
         ApiKey: { type: "http", scheme: "bearer", description: "An API key: `Authorization: Bearer $NEON_API_KEY`." },
+        OAuth: oauth_scheme,
         Session: {
           type: "apiKey",
           in: "cookie",
           name: "latchkey.session_token",
-          description: "The Console's session.",
+          description: "The Console's session; changes by it are taken from the Console's own pages alone.",
         },
       },
       schemas: { Error: ApiErrorBody },
@@ -45,6 +54,12 @@ export function openApiDocument(routes: readonly Route[], version: string, base_
       },
     },
   };
+}
+
+/** What differs from the rule that each of the schemes will do. */
+function securityOf(route: Route): { security?: object[] } {
+  if (isOpen(route)) return { security: [] };
+  return route.contract.session_only ? { security: [SESSION] } : {};
 }
 
 function operation(contract: RouteContract): object {

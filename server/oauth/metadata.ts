@@ -1,4 +1,4 @@
-import { SCOPES } from "./scope.ts";
+import { isOffline, SCOPES } from "./scope.ts";
 
 /** Where clients find everything. The issuer is the public origin, to the letter: clients compare. */
 export const OAUTH_PATHS = {
@@ -60,5 +60,28 @@ export function protectedResourceMetadata(issuer: string, path: string): object 
     bearer_methods_supported: ["header"],
     resource_name: "Latchkey",
     resource_documentation: `${issuer}/docs`,
+  };
+}
+
+/** The same for the API's own document. OpenAPI 3.1 has no word for the device flow, nor for PKCE. */
+export function openApiSecurityScheme(issuer: string): object {
+  const described = (scope: string) => [
+    scope,
+    isOffline(scope) ? "A refresh token" : "Known from Neon; narrows nothing",
+  ];
+  return {
+    type: "oauth2",
+    description:
+      "A login from a command line: an opaque access token as `Authorization: Bearer`, with the powers of its person. " +
+      "Public clients with PKCE (S256) and without a secret. The device flow, revocation and the rest are in " +
+      `${issuer}/.well-known/oauth-authorization-server.`,
+    flows: {
+      authorizationCode: {
+        authorizationUrl: issuer + OAUTH_PATHS.authorize,
+        tokenUrl: issuer + OAUTH_PATHS.token,
+        refreshUrl: issuer + OAUTH_PATHS.token,
+        scopes: Object.fromEntries(SCOPES.map(described)),
+      },
+    },
   };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
-import { contracts, OPEN_OPERATIONS } from "../harness/contracts.ts";
+import { contracts, OPEN_OPERATIONS, SESSION_OPERATIONS } from "../harness/contracts.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
 
 const METRICS_TOKEN = "metrics-token-of-the-test";
@@ -28,6 +28,11 @@ interface Document {
   readonly servers: readonly { readonly url: string }[];
   readonly security: readonly object[];
   readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { readonly securitySchemes: Record<string, Record<string, unknown>> };
+}
+
+interface OAuthScheme {
+  readonly flows: { readonly authorizationCode: Record<string, unknown> & { readonly scopes: Record<string, string> } };
 }
 
 suite("what machines ask of the server", () => {
@@ -118,6 +123,32 @@ suite("what machines ask of the server", () => {
       for (const part of reference[1]?.split("/") ?? [])
         target = (target as Record<string, unknown> | undefined)?.[part];
       assert.ok(target, reference[0]);
+    }
+  });
+
+  test("/openapi.json says how to sign each request: with a key, a login or a session, and how a login is got", async () => {
+    const document = (await (await get("/openapi.json")).json()) as Document;
+    const { ApiKey, OAuth, Session, ...others } = document.components.securitySchemes;
+    assert.deepEqual([ApiKey?.type, ApiKey?.scheme], ["http", "bearer"]);
+    assert.deepEqual([Session?.type, Session?.in], ["apiKey", "cookie"]);
+    assert.deepEqual([OAuth?.type, others], ["oauth2", {}]);
+    assert.deepEqual(document.security, [{ ApiKey: [] }, { OAuth: [] }, { Session: [] }]);
+
+    const { authorizationCode, ...other_flows } = (OAuth as unknown as OAuthScheme).flows;
+    assert.deepEqual(other_flows, {});
+    const metadata = (await (await get("/.well-known/oauth-authorization-server")).json()) as Record<string, unknown>;
+    assert.equal(authorizationCode.authorizationUrl, metadata.authorization_endpoint);
+    assert.equal(authorizationCode.tokenUrl, metadata.token_endpoint);
+    assert.equal(authorizationCode.refreshUrl, metadata.token_endpoint);
+    assert.deepEqual(Object.keys(authorizationCode.scopes), metadata.scopes_supported);
+
+    for (const operation of Object.values(document.paths).flatMap((item) => Object.values(item))) {
+      const expected = OPEN_OPERATIONS.has(operation.operationId)
+        ? []
+        : SESSION_OPERATIONS.has(operation.operationId)
+          ? [{ Session: [] }]
+          : undefined;
+      assert.deepEqual(operation.security, expected, operation.operationId);
     }
   });
 
