@@ -21,6 +21,7 @@ export async function buildDemo(server: TestServer): Promise<Pick<Site, "org_id"
   const stranger = await signUp(server, "Grace Hopper", {}, "grace@example.com");
   const { project, branch } = await createProject(server, key, org_id, "storefront");
   for (const name of ["analytics", "billing"]) await createProject(server, key, org_id, name);
+  const bare_branch_id = await growBranches(server, key, project.id, branch.id);
   const { id: personal } = (await server.expect<{ id: number }[]>(200, "GET", "/api_keys", { key }))[0] ?? { id: 0 };
   for (const key_name of ["laptop", "ci-deploy", "backup-nightly"]) {
     const made = await server.expect<{ key: string }>(200, "POST", "/api_keys", { key, body: { key_name } });
@@ -30,11 +31,28 @@ export async function buildDemo(server: TestServer): Promise<Pick<Site, "org_id"
   await createOrganizationKey(server, key, org_id, project.id);
   await server.settle(project.id, key);
   await server.expect(200, "DELETE", `/api_keys/${personal}`, { cookie: admin.cookie });
-  return { admin, member, stranger, org_id, project_id: project.id, branch_id: branch.id };
+  return { admin, member, stranger, org_id, project_id: project.id, branch_id: branch.id, bare_branch_id };
+}
+
+/** A small tree, of which the last branch has no compute; returns the id of that one. */
+async function growBranches(server: TestServer, key: string, project_id: string, main_id: string): Promise<string> {
+  const grow = async (name: string, parent_id: string, more = {}, endpoints = [{ type: "read_write" }]) => {
+    await server.settle(project_id, key);
+    const body = { branch: { name, parent_id, ...more }, endpoints };
+    const path = `/projects/${project_id}/branches`;
+    return (await server.expect<{ branch: { id: string } }>(201, "POST", path, { key, body })).branch.id;
+  };
+  const in_a_week = new Date(Date.now() + 7 * 86_400_000).toISOString();
+  const staging = await grow("staging", main_id, { protected: true });
+  await grow("preview/login", staging, { expires_at: in_a_week });
+  await grow("preview/checkout-with-vouchers", staging, { expires_at: in_a_week });
+  return await grow("ada/try-index", main_id, {}, []);
 }
 
 interface Demo {
   readonly admin: Person;
   readonly member: Person;
   readonly stranger: Person;
+  /** A branch without a compute. */
+  readonly bare_branch_id: string;
 }

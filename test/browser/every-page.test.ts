@@ -100,12 +100,25 @@ test("the pages for visitors have no accessibility violation in either theme", a
 test("menus, dialogs and the palette have no accessibility violation in either theme", async () => {
   const { page } = await stage.visit({ cookie: site.admin.cookie });
   const press = (name: string | RegExp) => () => page.getByRole("button", { name }).click();
+  const choose = (menu: string | RegExp, item: string) => async () => {
+    await page.getByRole("button", { name: menu }).click();
+    await page.getByRole("menuitem", { name: item }).click();
+    await page.getByRole("dialog").waitFor();
+  };
+  const branch = `/projects/${site.project_id}/branches/${site.branch_id}`;
   const popups: [string, () => Promise<void>][] = [
     ["/account/api-keys", press("Create new API key")],
     ["/account/api-keys", press(/User menu/)],
     ["/account/api-keys", () => page.keyboard.press("Control+k")],
     [`/organizations/${site.org_id}/members`, press("Invite a person")],
     [`/projects/${site.project_id}/settings`, press("Delete project…")],
+    [`/projects/${site.project_id}/branches`, press("Create branch")],
+    [`/projects/${site.project_id}/branches`, press("Actions for main")],
+    [branch, press("Branch actions")],
+    [branch, press("Create role")],
+    [branch, press("Create database")],
+    [branch, choose("More for this compute", "Settings…")],
+    [branch, choose(/^Actions for role/, "Show password…")],
   ];
   const found: string[] = [];
   for (const [path, act] of popups) {

@@ -30,11 +30,17 @@ interface Shot {
 }
 
 const press = (name: string | RegExp) => (page: Page) => page.getByRole("button", { name }).first().click();
+const choose = (menu: string | RegExp, item: string) => async (page: Page) => {
+  await press(menu)(page);
+  await page.getByRole("menuitem", { name: item }).click();
+};
 const answer = (url: RegExp, status: number, body: unknown) => (page: Page) =>
   page.route(url, (route) => route.fulfill({ status, json: body }));
 
 function shots(demo: Demo): Shot[] {
-  const { org_id, project_id } = demo;
+  const { org_id, project_id, branch_id } = demo;
+  const branches = `/projects/${project_id}/branches`;
+  const branch = `${branches}/${branch_id}`;
   const keys = "/account/api-keys";
   const org_keys = `/organizations/${org_id}/settings/api-keys`;
   const members = `/organizations/${org_id}/members`;
@@ -161,6 +167,31 @@ function shots(demo: Demo): Shot[] {
       prepare: answer(/\/operations\?/, 200, { operations: operations(project_id, "failed") }),
     },
     { ...dialog, name: "project-delete", path: `/projects/${project_id}/settings`, act: press("Delete project…") },
+    { ...dialog, name: "branch-create", path: branches, act: press("Create branch") },
+    { ...dialog, name: "branch-menu", path: branches, act: press("Actions for preview/login") },
+    { ...dialog, name: "branch-reset", path: branches, act: choose("Actions for preview/login", "Reset…") },
+    { ...dialog, name: "branch-delete", path: branches, act: choose("Actions for ada/try-index", "Delete…") },
+    { name: "branches-loading", path: branches, as: "admin", prepare: (page) => page.route(BRANCHES, () => {}) },
+    { name: "branches-failed", path: branches, as: "admin", prepare: answer(BRANCHES, 500, FAILURE) },
+    { name: "branch-without-compute", path: `${branches}/${demo.bare_branch_id}`, as: "admin" },
+    { name: "branch-missing", path: `${branches}/br-gone`, as: "admin" },
+    {
+      name: "branch-failed",
+      path: branch,
+      as: "admin",
+      prepare: answer(/\/(roles|databases|endpoints)$/, 500, FAILURE),
+    },
+    {
+      ...dialog,
+      name: "branch-working",
+      path: branch,
+      prepare: answer(/\/operations\?/, 200, { operations: operations(project_id, "running", branch_id) }),
+    },
+    { ...dialog, name: "compute-settings", path: branch, act: choose("More for this compute", "Settings…") },
+    { ...dialog, name: "compute-suspend", path: branch, act: press("Suspend") },
+    { ...dialog, name: "role-create", path: branch, act: press("Create role") },
+    { ...dialog, name: "role-password", path: branch, act: choose(/^Actions for role/, "Show password…") },
+    { ...dialog, name: "database-create", path: branch, act: press("Create database") },
     { ...dialog, name: "user-menu", path: keys, act: press(/User menu/) },
     { ...dialog, name: "switcher", path: `/projects/${project_id}`, act: press(/Switch project/) },
     { ...dialog, name: "palette", path: keys, act: openPalette },
@@ -179,9 +210,11 @@ const FAILURE = {
   message: "internal error; quote the request_id when you report it",
 };
 
-function operations(project_id: string, status: "running" | "failed") {
+const BRANCHES = /\/api\/v2\/projects\/[^/]+\/branches$/;
+
+function operations(project_id: string, status: "running" | "failed", branch_id = "br-x") {
   const at = new Date().toISOString();
-  const shared = { project_id, failures_count: 0, created_at: at, updated_at: at, total_duration_ms: 320 };
+  const shared = { project_id, branch_id, failures_count: 0, created_at: at, updated_at: at, total_duration_ms: 320 };
   const error = status === "failed" ? { error: "the compute did not start within 30 s" } : {};
   return [
     { ...shared, id: "00000000-0000-4000-8000-000000000002", action: "start_compute", status, ...error },

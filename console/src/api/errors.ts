@@ -28,6 +28,13 @@ export function explain(error: unknown): Explained {
         request_id,
       };
     }
+    if (error.status === 423) {
+      return {
+        title: "The server is still working here",
+        detail: "An operation that was begun before is running. Wait until it has finished, then try again.",
+        request_id,
+      };
+    }
     if (error.status === 429) {
       return { title: "Too many requests", detail: "Wait a minute, then try again.", request_id };
     }

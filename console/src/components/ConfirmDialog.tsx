@@ -1,6 +1,6 @@
 import { type ReactNode, useRef, useState } from "react";
 import { explain } from "../api/errors.ts";
-import { Button } from "../ui/Button.tsx";
+import { Button, type ButtonKind } from "../ui/Button.tsx";
 import { Actions, AlertDialog } from "../ui/Dialog.tsx";
 import { Notice } from "../ui/Notice.tsx";
 
@@ -12,12 +12,15 @@ export interface ConfirmProps<Subject> {
   readonly children: (subject: Subject) => ReactNode;
   /** The button's words: the verb, never "OK". */
   readonly verb: string;
+  /** Of the button: `danger` unless nothing is lost. */
+  readonly kind?: ButtonKind | undefined;
   readonly onConfirm: (subject: Subject) => Promise<void>;
   readonly onClose: () => void;
 }
 
 /** Asks before something is destroyed, does it, and says so when it could not be done. */
-export function ConfirmDialog<Subject>({ about, title, children, verb, onConfirm, onClose }: ConfirmProps<Subject>) {
+export function ConfirmDialog<Subject>(props: ConfirmProps<Subject>) {
+  const { about, title, children, verb, kind = "danger", onConfirm, onClose } = props;
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   // The words stay while the dialog fades, when there is nothing left to ask about.
@@ -57,7 +60,7 @@ export function ConfirmDialog<Subject>({ about, title, children, verb, onConfirm
       )}
       <Actions>
         <Button onClick={close}>Cancel</Button>
-        <Button kind="danger" busy={busy} onClick={() => void confirm()}>
+        <Button kind={kind} busy={busy} onClick={() => void confirm()}>
           {verb}
         </Button>
       </Actions>

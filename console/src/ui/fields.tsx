@@ -53,6 +53,30 @@ export function TextField({ name, label, hint, rules, className, ...props }: Tex
   );
 }
 
+interface TextAreaFieldProps extends Omit<ComponentProps<"textarea">, "name" | "required"> {
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: ReactNode;
+  readonly rules?: Rules;
+}
+
+/** Lines of text that are read by a program. */
+export function TextAreaField({ name, label, hint, rules, ...props }: TextAreaFieldProps) {
+  const { id, error, control } = useTextField(name, rules, hint !== undefined);
+  return (
+    <Field id={id} label={label} hint={hint} error={error}>
+      <textarea
+        rows={4}
+        spellCheck={false}
+        autoComplete="off"
+        {...props}
+        {...control}
+        className={classes(INPUT, "h-auto resize-y py-1.5 font-mono text-13")}
+      />
+    </Field>
+  );
+}
+
 /** A password; it can be looked at while it is typed (WCAG 3.3.8 wants pasting to work too, and it does). */
 export function PasswordField({ name, label, hint, rules, ...props }: TextFieldProps) {
   const { id, error, control } = useTextField(name, rules, hint !== undefined);

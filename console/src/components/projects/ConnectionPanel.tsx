@@ -1,10 +1,9 @@
 import { listProjectBranchDatabases } from "@latchkey/contract/databases.ts";
 import { listProjectBranchEndpoints } from "@latchkey/contract/endpoints.ts";
-import { getProjectBranchRolePassword, listProjectBranchRoles } from "@latchkey/contract/roles.ts";
+import { listProjectBranchRoles } from "@latchkey/contract/roles.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Eye, EyeOff } from "lucide-react";
-import { useEffect, useId, useState } from "react";
-import { api } from "../../api/client.ts";
+import { useId, useState } from "react";
 import { explain } from "../../api/errors.ts";
 import { query } from "../../api/queries.ts";
 import { Button } from "../../ui/Button.tsx";
@@ -13,6 +12,7 @@ import { INPUT } from "../../ui/input-class.ts";
 import { Notice } from "../../ui/Notice.tsx";
 import { Failure } from "../Failures.tsx";
 import { HIDDEN_PASSWORD, RECIPES, type Recipe, type Target } from "./connection-strings.ts";
+import { type RolePath, useRolePassword } from "./role-password.ts";
 
 interface ConnectionPanelProps {
   readonly project_id: string;
@@ -33,13 +33,14 @@ export function ConnectionPanel({ project_id, branch_id }: ConnectionPanelProps)
   const endpoint = endpoints.data?.endpoints[0];
   const database =
     databases.data?.databases.find(({ name }) => name === chosen_database) ?? databases.data?.databases[0];
-  const role = chosen_role ?? database?.owner_name;
+  const log_ins = (roles.data?.roles ?? []).filter((one) => one.authentication_method === "password");
+  const role = log_ins.find(({ name }) => name === (chosen_role ?? database?.owner_name))?.name ?? log_ins[0]?.name;
   if (!endpoint || !database || role === undefined) {
     const loading = [endpoints, roles, databases].some(({ data }) => data === undefined);
     return loading ? (
       <div className="skeleton h-24" />
     ) : (
-      <Notice kind="plain">This branch has no compute, role or database to connect to yet.</Notice>
+      <Notice kind="plain">{nothingToReach(endpoint, database)}</Notice>
     );
   }
   return (
@@ -51,12 +52,7 @@ export function ConnectionPanel({ project_id, branch_id }: ConnectionPanelProps)
           options={databases.data?.databases.map(({ name }) => name) ?? []}
           onChange={setDatabase}
         />
-        <Choice
-          label="Role"
-          value={role}
-          options={roles.data?.roles.map(({ name }) => name) ?? []}
-          onChange={setRole}
-        />
+        <Choice label="Role" value={role} options={log_ins.map(({ name }) => name)} onChange={setRole} />
       </div>
       {/* Another role has another password: what is shown of one goes with it. */}
       <Strings
@@ -66,6 +62,12 @@ export function ConnectionPanel({ project_id, branch_id }: ConnectionPanelProps)
       />
     </div>
   );
+}
+
+function nothingToReach(endpoint: unknown, database: unknown): string {
+  if (!endpoint) return "This branch has no compute. Add one to connect to it.";
+  if (!database) return "This branch has no database. Create one to connect to it.";
+  return "This branch has no role that can log in. Create one to connect to it.";
 }
 
 interface ChoiceProps {
@@ -92,27 +94,13 @@ function Choice({ label, value, options, onChange }: ChoiceProps) {
 }
 
 interface StringsProps {
-  readonly params: { readonly project_id: string; readonly branch_id: string; readonly role_name: string };
+  readonly params: RolePath;
   readonly target: Omit<Target, "password">;
 }
 
 function Strings({ params, target }: StringsProps) {
   const [recipe, setRecipe] = useState<Recipe>(RECIPES[0] as Recipe);
-  // Held here while it is shown, and through no cache.
-  const [password, setPassword] = useState<string>();
-  const [error, setError] = useState<unknown>();
-  useEffect(() => {
-    const onLeave = () => setPassword(undefined);
-    window.addEventListener("pagehide", onLeave);
-    return () => window.removeEventListener("pagehide", onLeave);
-  }, []);
-
-  const reveal = async () => (await api.call(getProjectBranchRolePassword, { params })).password;
-  const toggle = async () => {
-    if (password !== undefined) return setPassword(undefined);
-    setError(undefined);
-    await reveal().then(setPassword, setError);
-  };
+  const { password, error, reveal, toggle } = useRolePassword(params);
   const failure = error === undefined ? undefined : explain(error);
   return (
     <>

@@ -25,7 +25,7 @@ export function DeleteProjectDialog({ project, onClose, return_focus }: DeletePr
     <Dialog
       open
       title={`Delete ${project.name}?`}
-      description="All its data is deleted at once, and connections to it end. This cannot be undone."
+      description="Connections to it end at once, and its project-scoped keys for good. It can be recovered for seven days; then its data is gone."
       onClose={onClose}
       return_focus={return_focus}
     >
@@ -40,12 +40,7 @@ export function DeleteProjectDialog({ project, onClose, return_focus }: DeletePr
         }}
         refusal={(error) => {
           if (hasStatus(error, 403)) return { title: "Only admins delete projects", message: sentence(error.message) };
-          if (hasStatus(error, 423)) {
-            return {
-              title: "The project is busy",
-              message: "An operation is running. Wait until it has finished, then try again.",
-            };
-          }
+          if (hasStatus(error, 422)) return { title: "The project was not deleted", message: sentence(error.message) };
           return undefined;
         }}
       >

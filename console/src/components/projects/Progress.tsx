@@ -8,11 +8,13 @@ import { describeAction, hasFailed, isMoving } from "./operations.ts";
 
 interface ProgressProps {
   readonly project_id: string;
+  /** What the operations are about. */
+  readonly what: "project" | "branch";
   readonly operations: readonly Operation[] | undefined;
 }
 
-/** What is being done to the project now, step by step; nothing when nothing is. */
-export function Progress({ project_id, operations = [] }: ProgressProps) {
+/** What is being done to a project or branch now, step by step; nothing when nothing is. */
+export function Progress({ project_id, what, operations = [] }: ProgressProps) {
   const moving = operations.some(isMoving);
   const failed = operations.find((operation) => hasFailed(operation));
   if (moving) {
@@ -24,7 +26,7 @@ export function Progress({ project_id, operations = [] }: ProgressProps) {
     return (
       <section aria-label="Progress" className="flex flex-col gap-2 rounded-lg border border-line bg-surface px-4 py-3">
         <p role="status" className="font-medium">
-          Working on the project
+          Working on the {what}
         </p>
         <ol className="flex flex-col gap-1.5">
           {steps.toReversed().map((operation) => (

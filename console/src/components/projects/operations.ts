@@ -1,11 +1,11 @@
-import { listProjectBranches } from "@latchkey/contract/branches.ts";
+import { getProjectBranch, listProjectBranches } from "@latchkey/contract/branches.ts";
 import { listProjectBranchDatabases } from "@latchkey/contract/databases.ts";
 import { listProjectBranchEndpoints, listProjectEndpoints } from "@latchkey/contract/endpoints.ts";
 import { listProjectOperations, type Operation, type OperationStatus } from "@latchkey/contract/operations.ts";
 import { listProjectBranchRoles } from "@latchkey/contract/roles.ts";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { query, refresh } from "../../api/queries.ts";
+import { queries, query, refresh } from "../../api/queries.ts";
 
 const ACTIONS: Record<Operation["action"], string> = {
   create_timeline: "Create branch storage",
@@ -30,30 +30,60 @@ export function hasFailed({ status }: Operation): boolean {
   return status === "failed" || status === "error" || status === "cancelled";
 }
 
+/** Why a branch takes no change of its compute, roles and databases right now; undefined: it does. */
+export function busyReason(operations: readonly Operation[] | undefined, branch_id: string): string | undefined {
+  const busy = operations?.some((operation) => operation.branch_id === branch_id && isMoving(operation));
+  return busy ? "The server is working on this branch. Wait until it has finished." : undefined;
+}
+
 const QUICK_MS = 500;
 const IDLE_MS = 15_000;
+
+const listOf = (project_id: string) => query(listProjectOperations, { params: { project_id }, query: { limit: 1000 } });
 
 /** The newest operations of a project, followed closely while one of them moves. */
 export function useOperations(project_id: string) {
   const operations = useQuery({
-    ...query(listProjectOperations, { params: { project_id }, query: { limit: 1000 } }),
+    ...listOf(project_id),
     select: (answer) => answer.operations,
     refetchInterval: ({ state }) => (state.data?.operations.some(isMoving) ? QUICK_MS : IDLE_MS),
   });
-  const moving = operations.data?.some(isMoving) ?? false;
-  const was_moving = useRef(moving);
+  const moving = (operations.data ?? [])
+    .filter(isMoving)
+    .map(({ id }) => id)
+    .join(" ");
+  const were_moving = useRef(moving);
   useEffect(() => {
-    // What the operations changed is asked for again once they are done.
-    if (was_moving.current && !moving) {
-      void refresh(
-        listProjectBranches,
-        listProjectEndpoints,
-        listProjectBranchEndpoints,
-        listProjectBranchRoles,
-        listProjectBranchDatabases,
-      );
-    }
-    was_moving.current = moving;
+    // What an operation changed is asked for again once it is done.
+    const now = new Set(moving.split(" "));
+    if (were_moving.current.split(" ").some((id) => !now.has(id))) void refreshProject();
+    were_moving.current = moving;
   }, [moving]);
   return operations;
+}
+
+/**
+ * Called with the operations that a call has begun: they show at once, and are followed from then on. Without
+ * it one that is done before the list is next asked for would never be seen to move.
+ */
+export async function follow(project_id: string, begun: readonly Operation[]): Promise<void> {
+  const { queryKey } = listOf(project_id);
+  // An answer from before the call must not take them away again.
+  await queries.cancelQueries({ queryKey });
+  queries.setQueryData(
+    queryKey,
+    (known) => known && { ...known, operations: [...begun.toReversed(), ...known.operations] },
+  );
+  await Promise.all([refreshProject(), refresh(listProjectOperations)]);
+}
+
+async function refreshProject(): Promise<void> {
+  await refresh(
+    listProjectBranches,
+    getProjectBranch,
+    listProjectEndpoints,
+    listProjectBranchEndpoints,
+    listProjectBranchRoles,
+    listProjectBranchDatabases,
+  );
 }

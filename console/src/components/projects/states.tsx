@@ -4,15 +4,28 @@ import type { Operation } from "@latchkey/contract/operations.ts";
 import { State } from "../../ui/State.tsx";
 import { hasFailed, isMoving } from "./operations.ts";
 
-export function EndpointState({ endpoint }: { readonly endpoint: Endpoint }) {
-  if (endpoint.pending_state && endpoint.pending_state !== endpoint.current_state) {
-    return <State kind="moving">{`${endpoint.current_state}, becoming ${endpoint.pending_state}`}</State>;
-  }
-  return <State kind={endpoint.current_state === "active" ? "on" : "off"}>{endpoint.current_state}</State>;
+/** What a compute is doing, in a word: the API's two states and what lies between them. */
+export function endpointState({ current_state, pending_state, disabled }: Endpoint): string {
+  if (pending_state === "active") return "starting";
+  if (pending_state === "idle") return "stopping";
+  if (disabled) return "disabled";
+  return current_state === "init" ? "starting" : current_state;
 }
 
+export function EndpointState({ endpoint }: { readonly endpoint: Endpoint }) {
+  const state = endpointState(endpoint);
+  const kind = state === "active" ? "on" : state.endsWith("ing") ? "moving" : "off";
+  return <State kind={kind}>{state}</State>;
+}
+
+const BRANCH_STATES: Record<Branch["current_state"], string> = {
+  init: "being made",
+  resetting: "being reset",
+  ready: "ready",
+};
+
 export function BranchState({ branch }: { readonly branch: Branch }) {
-  return <State kind={branch.current_state === "ready" ? "on" : "moving"}>{branch.current_state}</State>;
+  return <State kind={branch.current_state === "ready" ? "on" : "moving"}>{BRANCH_STATES[branch.current_state]}</State>;
 }
 
 export function OperationState({ operation }: { readonly operation: Operation }) {

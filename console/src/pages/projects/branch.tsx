@@ -1,120 +1,149 @@
-import { getProjectBranch } from "@latchkey/contract/branches.ts";
-import { type Database, listProjectBranchDatabases } from "@latchkey/contract/databases.ts";
-import { listProjectBranchEndpoints } from "@latchkey/contract/endpoints.ts";
-import { listProjectBranchRoles, type Role } from "@latchkey/contract/roles.ts";
+import { type Branch, getProjectBranch, listProjectBranches } from "@latchkey/contract/branches.ts";
+import { listProjectEndpoints } from "@latchkey/contract/endpoints.ts";
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
-import { query } from "../../api/queries.ts";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { ChevronDown } from "lucide-react";
+import { useMemo, useRef, useState } from "react";
+import { listQuery, query } from "../../api/queries.ts";
+import { BranchMenuItems } from "../../components/branches/BranchMenuItems.tsx";
+import { type AskedTask, BranchTasks } from "../../components/branches/BranchTasks.tsx";
+import { arrange } from "../../components/branches/branch-tree.ts";
+import { BranchCompute } from "../../components/computes/BranchCompute.tsx";
+import { BranchDatabases } from "../../components/databases/BranchDatabases.tsx";
 import { Failure } from "../../components/Failures.tsx";
-import { ComputeTable } from "../../components/projects/ComputeTable.tsx";
 import { ConnectionPanel } from "../../components/projects/ConnectionPanel.tsx";
+import { busyReason, useOperations } from "../../components/projects/operations.ts";
+import { Progress } from "../../components/projects/Progress.tsx";
 import { BranchState, formatBytes } from "../../components/projects/states.tsx";
+import { BranchRoles } from "../../components/roles/BranchRoles.tsx";
+import { paths } from "../../paths.ts";
+import { Button, buttonClass } from "../../ui/Button.tsx";
 import { Mono } from "../../ui/Code.tsx";
 import { CopyButton } from "../../ui/CopyButton.tsx";
-import { type Column, DataTable } from "../../ui/DataTable.tsx";
-import { Empty, Fact, Facts, Page, Section } from "../../ui/Page.tsx";
+import { Menu } from "../../ui/Menu.tsx";
+import { Fact, Facts, Page, Section } from "../../ui/Page.tsx";
+import { Tag } from "../../ui/State.tsx";
 import { Time } from "../../ui/Time.tsx";
-
-const ROLES: readonly Column<Role>[] = [
-  { id: "name", header: "Name", value: ({ name }) => name, search: ({ name }) => name, cell: ({ name }) => name },
-  {
-    id: "created",
-    header: "Created",
-    width: "w-36",
-    value: ({ created_at }) => Date.parse(created_at),
-    cell: ({ created_at }) => <Time at={created_at} />,
-  },
-];
-
-const DATABASES: readonly Column<Database>[] = [
-  { id: "name", header: "Name", value: ({ name }) => name, search: ({ name }) => name, cell: ({ name }) => name },
-  {
-    id: "owner",
-    header: "Owner",
-    value: ({ owner_name }) => owner_name,
-    search: ({ owner_name }) => owner_name,
-    cell: ({ owner_name }) => owner_name,
-  },
-  {
-    id: "created",
-    header: "Created",
-    width: "w-36",
-    from: "sm",
-    value: ({ created_at }) => Date.parse(created_at),
-    cell: ({ created_at }) => <Time at={created_at} />,
-  },
-];
 
 export function BranchPage() {
   const params = useParams({ from: "/signed-in/projects/$project_id/branches/$branch_id" });
+  const { project_id, branch_id } = params;
+  const navigate = useNavigate();
   const branch = useQuery(query(getProjectBranch, { params }));
-  const endpoints = useQuery(query(listProjectBranchEndpoints, { params }));
-  const roles = useQuery(query(listProjectBranchRoles, { params }));
-  const databases = useQuery(query(listProjectBranchDatabases, { params }));
+  const branches = useQuery(listQuery(listProjectBranches, { params: { project_id } }));
+  const endpoints = useQuery(query(listProjectEndpoints, { params: { project_id } }));
+  const operations = useOperations(project_id).data;
+  const [asked, setAsked] = useState<AskedTask>();
+  const actions_button = useRef<HTMLButtonElement>(null);
+  const node = useMemo(
+    () => arrange(branches.data ?? [], endpoints.data?.endpoints).find((one) => one.branch.id === branch_id),
+    [branches.data, endpoints.data, branch_id],
+  );
   if (branch.error && !branch.data) {
     return (
       <Page title="Branch">
         <Failure error={branch.error} onRetry={() => void branch.refetch()} />
+        <p>
+          <Link to={paths.branches(project_id)} className={buttonClass()}>
+            See the branches
+          </Link>
+        </p>
       </Page>
     );
   }
   const found = branch.data?.branch;
+  const busy_reason = busyReason(operations, branch_id);
   return (
-    <Page title={found ? `Branch ${found.name}` : "Branch"}>
-      {found ? (
-        <Facts>
-          <Fact name="State">
-            <BranchState branch={found} />
-          </Fact>
-          <Fact name="Branch id">
-            <span className="inline-flex items-center gap-1">
-              <Mono>{found.id}</Mono>
-              <CopyButton text={found.id} what="branch id" />
-            </span>
-          </Fact>
-          <Fact name="Size">{formatBytes(found.logical_size)}</Fact>
-          <Fact name="Created">
-            <Time at={found.created_at} />
-          </Fact>
-        </Facts>
-      ) : (
-        <div className="skeleton h-24" />
-      )}
+    <Page
+      title={found ? `Branch ${found.name}` : "Branch"}
+      actions={
+        node && (
+          <Menu
+            align="end"
+            trigger={
+              <Button ref={actions_button}>
+                Branch actions
+                <ChevronDown aria-hidden />
+              </Button>
+            }
+          >
+            <BranchMenuItems node={node} onAsk={(task, about) => setAsked({ task, node: about })} />
+          </Menu>
+        )
+      }
+    >
+      <Progress
+        what="branch"
+        project_id={project_id}
+        operations={operations?.filter((operation) => operation.branch_id === branch_id)}
+      />
+      {found ? <BranchFacts branch={found} parent={node?.parent} /> : <div className="skeleton h-24" />}
       <Section title="Connect">
         <ConnectionPanel {...params} />
       </Section>
-      <Section title="Computes">
-        <ComputeTable
-          endpoints={endpoints.data?.endpoints}
-          failed={
-            endpoints.error &&
-            !endpoints.data && <Failure error={endpoints.error} onRetry={() => void endpoints.refetch()} />
-          }
-        />
+      <Section title="Compute">
+        <BranchCompute params={params} busy_reason={busy_reason} />
       </Section>
-      <Section title="Databases">
-        <DataTable
-          label="Databases"
-          columns={DATABASES}
-          rows={databases.data?.databases}
-          rowId={({ id }) => id}
-          empty={<Empty>This branch has no database.</Empty>}
-          failed={
-            databases.error &&
-            !databases.data && <Failure error={databases.error} onRetry={() => void databases.refetch()} />
-          }
-        />
-      </Section>
-      <Section title="Roles">
-        <DataTable
-          label="Roles"
-          columns={ROLES}
-          rows={roles.data?.roles}
-          rowId={({ name }) => name}
-          empty={<Empty>This branch has no role.</Empty>}
-          failed={roles.error && !roles.data && <Failure error={roles.error} onRetry={() => void roles.refetch()} />}
-        />
-      </Section>
+      <BranchDatabases params={params} busy_reason={busy_reason} />
+      <BranchRoles params={params} busy_reason={busy_reason} />
+      <BranchTasks
+        project_id={project_id}
+        asked={asked}
+        branches={branches.data ?? []}
+        onClose={() => setAsked(undefined)}
+        onDeleted={() => navigate({ to: paths.branches(project_id), replace: true })}
+        return_focus={actions_button}
+      />
     </Page>
+  );
+}
+
+function BranchFacts({ branch, parent }: { readonly branch: Branch; readonly parent: Branch | undefined }) {
+  return (
+    <Facts>
+      <Fact name="State">
+        <span className="flex flex-wrap items-center gap-2">
+          <BranchState branch={branch} />
+          {branch.default && <Tag>default</Tag>}
+          {branch.protected && <Tag>protected</Tag>}
+        </span>
+      </Fact>
+      <Fact name="Branch id">
+        <span className="inline-flex items-center gap-1">
+          <Mono className="break-all">{branch.id}</Mono>
+          <CopyButton text={branch.id} what="branch id" />
+        </span>
+      </Fact>
+      {parent && (
+        <Fact name="Parent">
+          <Link
+            to={paths.branch(branch.project_id, parent.id)}
+            className="underline underline-offset-2 hover:text-accent"
+          >
+            {parent.name}
+          </Link>
+          {branch.parent_timestamp !== undefined && (
+            <span className="text-muted">
+              , as it was <Time at={branch.parent_timestamp} />
+            </span>
+          )}
+        </Fact>
+      )}
+      <Fact name="Size">{formatBytes(branch.logical_size)}</Fact>
+      <Fact name="Created">
+        <Time at={branch.created_at} />
+        {branch.created_by && <span className="text-muted"> by {branch.created_by.name}</span>}
+      </Fact>
+      {branch.last_reset_at !== undefined && (
+        <Fact name="Last reset">
+          <Time at={branch.last_reset_at} />
+        </Fact>
+      )}
+      {branch.expires_at !== undefined && (
+        <Fact name="Expires">
+          <Time at={branch.expires_at} />
+        </Fact>
+      )}
+    </Facts>
   );
 }

@@ -25,7 +25,7 @@ export function ProjectPage() {
   const main = branches.data?.find((branch) => branch.default);
   return (
     <Page title={project?.name ?? "Project"}>
-      <Progress project_id={project_id} operations={operations.data} />
+      <Progress what="project" project_id={project_id} operations={operations.data} />
       <Section title="Connect">
         {branches.error && !branches.data ? (
           <Failure error={branches.error} onRetry={() => void branches.refetch()} />
@@ -38,6 +38,7 @@ export function ProjectPage() {
       <Section title="Computes">
         <ComputeTable
           endpoints={endpoints.data?.endpoints}
+          branches={branches.data}
           failed={
             endpoints.error &&
             !endpoints.data && <Failure error={endpoints.error} onRetry={() => void endpoints.refetch()} />

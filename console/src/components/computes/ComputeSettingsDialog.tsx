@@ -1,0 +1,101 @@
+import {
+  type Endpoint,
+  listProjectBranchEndpoints,
+  listProjectEndpoints,
+  updateProjectEndpoint,
+} from "@latchkey/contract/endpoints.ts";
+import { api } from "../../api/client.ts";
+import { hasStatus, sentence } from "../../api/errors.ts";
+import { refresh } from "../../api/queries.ts";
+import { Button } from "../../ui/Button.tsx";
+import { Actions, Dialog } from "../../ui/Dialog.tsx";
+import { FormRefusal } from "../../ui/Form.tsx";
+import { RadioField, TextAreaField, TextField } from "../../ui/fields.tsx";
+import { announce } from "../../ui/Toasts.tsx";
+import { ApiForm, Submit } from "../ApiForm.tsx";
+import { follow } from "../projects/operations.ts";
+import { readSettings, writeSettings } from "./compute-settings.ts";
+
+interface ComputeSettingsDialogProps {
+  readonly endpoint: Endpoint;
+  readonly onClose: () => void;
+}
+
+interface Values {
+  readonly name: string;
+  readonly settings: string;
+  readonly access: string;
+}
+
+export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDialogProps) {
+  const { id: endpoint_id, project_id } = endpoint;
+  const before: Values = {
+    name: endpoint.name ?? "",
+    settings: writeSettings(endpoint.settings.pg_settings),
+    access: endpoint.disabled ? "disabled" : "enabled",
+  };
+  return (
+    <Dialog open title="Settings of the compute" onClose={onClose}>
+      <ApiForm<Values>
+        defaults={before}
+        onSubmit={async ({ name, settings, access }) => {
+          const wanted = readSettings(settings);
+          // Only what differs: other settings would restart it, and be refused while the server works on it.
+          const changes = {
+            ...(name.trim() === before.name ? {} : { name: name.trim() }),
+            ...(access === before.access ? {} : { disabled: access === "disabled" }),
+            ...(settings === before.settings || !("settings" in wanted)
+              ? {}
+              : { settings: { pg_settings: wanted.settings } }),
+          };
+          const { operations } = await api.call(updateProjectEndpoint, {
+            params: { project_id, endpoint_id },
+            body: { endpoint: changes },
+          });
+          await refresh(listProjectEndpoints, listProjectBranchEndpoints);
+          await follow(project_id, operations);
+          announce("The compute’s settings are saved.");
+          onClose();
+        }}
+        refusal={(error) =>
+          hasStatus(error, 400) ? { field: "settings", message: sentence(error.message) } : undefined
+        }
+      >
+        <TextField
+          name="name"
+          label="Name"
+          hint="To tell it from others. It is in no connection string."
+          rules={{
+            max_length: [64, "Use up to 64 characters."],
+            check: (name) => name.trim() !== "" || before.name === "" || "A name can be changed, not taken away.",
+          }}
+        />
+        <TextAreaField
+          name="settings"
+          label="PostgreSQL settings"
+          placeholder="work_mem = 64MB"
+          hint="One a line. They take the place of those that were chosen before; a change restarts the compute, and connections to it end."
+          rules={{
+            check: (text) => {
+              const read = readSettings(text);
+              return "settings" in read || `Write each as name = value. This is not: ${read.wrong_line}`;
+            },
+          }}
+        />
+        <RadioField
+          name="access"
+          legend="Access"
+          options={[
+            { value: "enabled", label: "Enabled", hint: "It runs, or starts when it is told to." },
+            { value: "disabled", label: "Disabled", hint: "It is stopped, and nothing starts it." },
+          ]}
+        />
+        <FormRefusal />
+        <Actions>
+          <Button onClick={onClose}>Cancel</Button>
+          <Submit>Save</Submit>
+        </Actions>
+      </ApiForm>
+    </Dialog>
+  );
+}

@@ -1,0 +1,31 @@
+import { getProjectBranchRolePassword } from "@latchkey/contract/roles.ts";
+import { useEffect, useState } from "react";
+import { flushSync } from "react-dom";
+import { api } from "../../api/client.ts";
+
+export interface RolePath {
+  readonly project_id: string;
+  readonly branch_id: string;
+  readonly role_name: string;
+}
+
+/**
+ * A role's password, fetched when it is asked for. What is shown is in the state of the component that shows it
+ * and nowhere else: it goes through no cache, and is out of the page before a browser keeps that for its back button.
+ */
+export function useRolePassword(params: RolePath) {
+  const [password, setPassword] = useState<string>();
+  const [error, setError] = useState<unknown>();
+  useEffect(() => {
+    const onLeave = () => flushSync(() => setPassword(undefined));
+    window.addEventListener("pagehide", onLeave);
+    return () => window.removeEventListener("pagehide", onLeave);
+  }, []);
+  const reveal = async () => (await api.call(getProjectBranchRolePassword, { params })).password;
+  const toggle = async () => {
+    if (password !== undefined) return setPassword(undefined);
+    setError(undefined);
+    await reveal().then(setPassword, setError);
+  };
+  return { password, error, reveal, toggle };
+}
