@@ -80,7 +80,7 @@ type Audited<R extends RouteContract> = R["method"] extends "GET"
 export type RouteOptions<R extends RouteContract, On extends keyof AccessKinds> = {
   readonly requires: Requires<R, On>;
   /** The rules; they never see a request or a response. A change runs in one transaction, audit row included. */
-  readonly run: (access: AccessKinds[On], input: Input<R>) => Promise<Answer<ResponseOf<R>>>;
+  readonly run: (access: AccessKinds[On], input: Input<R>) => Answer<ResponseOf<R>> | Promise<Answer<ResponseOf<R>>>;
 } & Audited<R>;
 
 /** A route with its types forgotten, as the pipeline handles all of them alike. */
@@ -91,7 +91,7 @@ export interface Route {
     readonly action: Action | ((request: { principal: Principal; params: never }) => Action);
     readonly locate?: (request: never) => string;
   };
-  readonly run: (access: never, input: never) => Promise<unknown>;
+  readonly run: (access: never, input: never) => unknown;
   readonly audit?: (input: never, result: never) => AuditSubject;
 }
 

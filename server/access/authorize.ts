@@ -15,9 +15,14 @@ export type Demand =
 /**
  * Decides, and mints the handle that lets the rules at the data. One query at most. Whoever has no standing
  * at a project learns nothing of it (404, whether it exists or not); an organization that is not the
- * caller's is refused with Neon's text, the same for one that does not exist.
+ * caller's is refused with Neon's text, the same for one that does not exist. At once where no query is needed.
  */
-export async function authorize(tx: Tx, principal: Principal, origin: Origin, demand: Demand): Promise<CallerAccess> {
+export function authorize(
+  tx: Tx,
+  principal: Principal,
+  origin: Origin,
+  demand: Demand,
+): CallerAccess | Promise<CallerAccess> {
   switch (demand.on) {
     case "caller":
       if (!isAllowed(demand.action, standingOfCaller(principal))) throw refusal(principal, undefined);
@@ -26,10 +31,10 @@ export async function authorize(tx: Tx, principal: Principal, origin: Origin, de
       if (principal.kind !== "person" || !isAllowed(demand.action, "person")) throw refusal(principal, undefined);
       return new PersonAccess(tx, principal, origin);
     case "organization":
-      return await authorizeOnOrganization(tx, principal, origin, demand.action, demand.org_id);
+      return authorizeOnOrganization(tx, principal, origin, demand.action, demand.org_id);
     case "project":
     case "deleted_project":
-      return await authorizeOnProject(tx, principal, origin, demand);
+      return authorizeOnProject(tx, principal, origin, demand);
   }
 }
 

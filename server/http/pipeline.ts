@@ -72,29 +72,59 @@ export function authenticateRequest(deps: PipelineDeps, open: boolean) {
 export function serveRoute(route: Route, deps: PipelineDeps) {
   const checks = compileChecks(route.contract);
   const changes = route.contract.method !== "GET";
+  const cache_control = route.contract.secret ? "no-store" : "private, no-cache";
 
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    const principal = request.principal;
-    deps.rate_limits?.count(principal, route.contract.id);
-    // A browser sends the session cookie by itself, so a change by session must come from our own pages.
-    if (changes && (principal.kind === "anonymous" || (principal.kind === "person" && principal.via === "session"))) {
-      checkSameOrigin(request.headers, deps.public_url);
+  // Answers by itself instead of returning a promise of the answer: what is known at once is sent at once.
+  return (request: FastifyRequest, reply: FastifyReply): void => {
+    const send = (result: unknown): void => {
+      if (result instanceof AnswerWithCookies && result.cookies.length > 0)
+        reply.header("set-cookie", [...result.cookies]);
+      reply.header("cache-control", cache_control);
+      reply.code(route.contract.status).send(bodyOf(result));
+    };
+    const fail = (error: Error): void => void reply.send(error);
+    try {
+      const { principal } = request;
+      deps.rate_limits?.count(principal, route.contract.id);
+      if (changes) {
+        // A browser sends the session cookie by itself, so a change by session must come from our own pages.
+        if (principal.kind === "anonymous" || (principal.kind === "person" && principal.via === "session")) {
+          checkSameOrigin(request.headers, deps.public_url);
+        }
+        change(route, checks, request, deps).then(send).catch(fail);
+        return;
+      }
+      const result = runRoute(route, checks, request, deps.db);
+      if (result instanceof Promise) result.then(({ result }) => send(result)).catch(fail);
+      else send(result.result);
+    } catch (error) {
+      fail(error as Error);
     }
-    const work = (tx: Tx) => runRoute(route, checks, request, tx, deps);
-    const { result, revision, audit_id } = changes ? await deps.db.transaction().execute(work) : await work(deps.db);
-    if (changes) deps.afterChange();
-    // Committed, and not yet answered: whoever reads the answer may rely on it at every node.
-    if (revision !== undefined) await deps.revocations.confirm(revision, audit_id);
-
-    const cookies = result instanceof AnswerWithCookies ? result.cookies : [];
-    const body = result instanceof AnswerAfterCommit ? await result.finish() : bodyOf(result);
-    if (cookies.length > 0) reply.header("set-cookie", [...cookies]);
-    reply.header("cache-control", route.contract.secret ? "no-store" : "private, no-cache");
-    return reply.code(route.contract.status).send(body);
   };
 }
 
-async function runRoute(route: Route, checks: Checks, request: FastifyRequest, tx: Tx, deps: PipelineDeps) {
+/** Runs a route that changes something in a transaction, and waits until the change holds everywhere. */
+async function change(route: Route, checks: Checks, request: FastifyRequest, deps: PipelineDeps): Promise<unknown> {
+  const work = async (tx: Tx) => {
+    const ran = await runRoute(route, checks, request, tx);
+    return await record(route, ran, tx, deps);
+  };
+  const { result, revision, audit_id } = await deps.db.transaction().execute(work);
+  deps.afterChange();
+  // Committed, and not yet answered: whoever reads the answer may rely on it at every node.
+  if (revision !== undefined) await deps.revocations.confirm(revision, audit_id);
+  return result instanceof AnswerAfterCommit ? await result.finish() : result;
+}
+
+interface Ran {
+  readonly access: CallerAccess;
+  readonly action: Action;
+  readonly input: object;
+  readonly result: unknown;
+}
+
+/** At once where neither the access nor the rules ask the database, which is how API keys are verified. */
+function runRoute(route: Route, checks: Checks, request: FastifyRequest, tx: Tx): Ran | Promise<Ran> {
   const principal = request.principal;
   const params = checks.params(request.params);
   const requires = route.requires as unknown as {
@@ -107,15 +137,24 @@ async function runRoute(route: Route, checks: Checks, request: FastifyRequest, t
   // stranger the form of a request, which the OpenAPI document tells everybody.
   const located = requires.locate ? { query: checks.query(request.query), body: checks.body(request.body) } : undefined;
   const demand: Demand = demandOf(route, action, params, () => requires.locate?.({ principal, params, ...located }));
-  const access = await authorize(tx, principal, request.origin, demand);
+  const run = route.run as (access: CallerAccess, input: object) => unknown;
+  return andThen(authorize(tx, principal, request.origin, demand), (access) => {
+    const input = {
+      params,
+      query: located?.query ?? checks.query(request.query),
+      body: located ? located.body : checks.body(request.body),
+    };
+    return andThen(run(access, input), (result) => ({ access, action, input, result }));
+  });
+}
 
-  const input = {
-    params,
-    query: located?.query ?? checks.query(request.query),
-    body: located ? located.body : checks.body(request.body),
-  };
-  const run = route.run as (access: CallerAccess, input: object) => Promise<unknown>;
-  const result = await run(access, input);
+/** Continues with a value, at once where it is no promise: a promise for each request costs more than verifying its key. */
+function andThen<A, B>(value: A | Promise<A>, next: (value: A) => B | Promise<B>): B | Promise<B> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
+/** What a change leaves in its own transaction: the audit row, and what it has narrowed. */
+async function record(route: Route, { access, action, input, result }: Ran, tx: Tx, deps: PipelineDeps) {
   let audit_id: number | undefined;
   if (route.audit) {
     const audit = route.audit as (input: object, result: unknown) => AuditSubject;

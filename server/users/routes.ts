@@ -45,7 +45,7 @@ export function userRoutes({ identity, sign_up, version, clock }: UserDeps): Rou
     }),
     route(contract.getAuthDetails, {
       requires: { on: "caller", action: "credential.read" },
-      run: async ({ principal }) => describeCredential(principal),
+      run: ({ principal }) => describeCredential(principal),
     }),
     route(contract.getActiveRegions, {
       requires: { on: "person", action: "region.list" },
