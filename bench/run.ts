@@ -131,7 +131,7 @@ async function startFastify(): Promise<Contender> {
   return await Contender.start(
     "plain Fastify",
     port,
-    [join(ROOT, "bench/peers/plain-fastify.ts"), String(port)],
+    [...profiling(), join(ROOT, "bench/peers/plain-fastify.ts"), String(port)],
     {},
     /ready/,
   );
