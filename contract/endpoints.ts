@@ -34,14 +34,21 @@ export const Endpoint = Type.Object({
   started_at: Type.Optional(Timestamp),
   suspended_at: Type.Optional(Timestamp),
   proxy_host: Type.String(),
-  suspend_timeout_seconds: Type.Integer({ description: "-1: this compute is never suspended." }),
+  suspend_timeout_seconds: Type.Integer({
+    description: "After so many seconds of not being used the compute is suspended; 0: after 300, -1: never.",
+  }),
   provisioner: Type.String(),
 });
 export type Endpoint = Static<typeof Endpoint>;
 
 /** PostgreSQL's settings by name; which may be chosen depends on the driver, and others are refused by name. */
 const Settings = Body({ pg_settings: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 1024 }))) });
-const SuspendTimeout = Type.Literal(-1, { description: "-1: never. Other values are not taken yet." });
+const SuspendTimeout = Type.Integer({
+  minimum: -1,
+  maximum: 604_800,
+  description:
+    "Seconds without a query or an open transaction after which the compute is suspended; 0: 300, -1: never.",
+});
 
 /** What a new compute may be given. */
 const Options = {
@@ -122,7 +129,7 @@ export const updateProjectEndpoint = contract({
   method: "PATCH",
   path: "/projects/{project_id}/endpoints/{endpoint_id}",
   tag,
-  summary: "Rename a compute, disable it, or change its settings",
+  summary: "Rename a compute, disable it, or change its settings or when it is suspended",
   description: "Settings replace those that were chosen before, and restart the compute.",
   params: OfEndpoint,
   body: Body({
@@ -165,6 +172,7 @@ export const suspendProjectEndpoint = contract({
   path: "/projects/{project_id}/endpoints/{endpoint_id}/suspend",
   tag,
   summary: "Stop a compute until it is started again",
+  description: "A client that connects starts it; to keep clients out, disable it.",
   params: OfEndpoint,
   status: 200,
   response: EndpointWithOperations,

@@ -6,7 +6,7 @@ import type { ProjectAccess } from "../access/handles.ts";
 import { copyDatabases, insertDatabase } from "../databases/store.ts";
 import { newAdminPassword, sealAdminPassword } from "../endpoints/admin-password.ts";
 import { connectionUri } from "../endpoints/connection-uri.ts";
-import { chooseSettings } from "../endpoints/settings.ts";
+import { chooseSettings, chooseSuspendTimeout } from "../endpoints/settings.ts";
 import { insertEndpoint } from "../endpoints/store.ts";
 import { newBranchId, newEndpointId } from "../ids.ts";
 import type { Sealer } from "../keys/seal.ts";
@@ -54,8 +54,10 @@ export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, 
     name: wanted.database_name,
     owner_name: role.name,
   });
-  const settings = chooseSettings(deps.settings, access.project.default_endpoint_settings, undefined);
-  const endpoint = await insertEndpoint(access, { id: endpoint_id, branch_id, settings });
+  const usual = access.project.default_endpoint_settings;
+  const settings = chooseSettings(deps.settings, usual, undefined);
+  const suspend_timeout_seconds = chooseSuspendTimeout(usual, undefined);
+  const endpoint = await insertEndpoint(access, { id: endpoint_id, branch_id, settings, suspend_timeout_seconds });
   const operations = await insertOperations(access, [
     { action: "create_timeline", branch_id },
     { action: "start_compute", branch_id, endpoint_id },
@@ -90,9 +92,12 @@ export async function createChildBranch(
   const roles = await copyRoles(access, deps.sealer, parent_id, id);
   const databases = await copyDatabases(access, parent_id, id);
   const endpoints: Endpoint[] = [];
-  for (const { settings } of computes) {
-    const chosen = chooseSettings(deps.settings, access.project.default_endpoint_settings, settings?.pg_settings);
-    endpoints.push(await insertEndpoint(access, { id: newEndpointId(), branch_id: id, settings: chosen }));
+  const usual = access.project.default_endpoint_settings;
+  for (const wish of computes) {
+    const settings = chooseSettings(deps.settings, usual, wish.settings?.pg_settings);
+    const suspend_timeout_seconds = chooseSuspendTimeout(usual, wish.suspend_timeout_seconds);
+    const compute = { id: newEndpointId(), branch_id: id, settings, suspend_timeout_seconds };
+    endpoints.push(await insertEndpoint(access, compute));
   }
   const operations = await insertOperations(access, [
     { action: "create_timeline", branch_id: id },

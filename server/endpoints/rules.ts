@@ -5,7 +5,7 @@ import type { ProjectAccess } from "../access/handles.ts";
 import { ApiError } from "../errors.ts";
 import { newEndpointId } from "../ids.ts";
 import { holdBranch, insertOperations } from "../operations/store.ts";
-import { checkSettings, chooseSettings } from "./settings.ts";
+import { checkSettings, chooseSettings, chooseSuspendTimeout } from "./settings.ts";
 import { getEndpoint, insertEndpoint, markEndpointDeleted, updateEndpoint } from "./store.ts";
 
 /** Records a compute for a branch that has none. */
@@ -21,28 +21,39 @@ export async function createEndpoint(
   }
   const settings = chooseSettings(known, project.default_endpoint_settings, wanted.settings?.pg_settings);
   await holdBranch(access, branch_id);
-  const endpoint = await insertEndpoint(access, { id: newEndpointId(), branch_id, settings, name, disabled });
+  const suspend_timeout_seconds = chooseSuspendTimeout(
+    project.default_endpoint_settings,
+    wanted.suspend_timeout_seconds,
+  );
+  const id = newEndpointId();
+  const endpoint = await insertEndpoint(access, { id, branch_id, settings, suspend_timeout_seconds, name, disabled });
   return { endpoint, operations: await record(access, endpoint, disabled === true ? [] : ["start_compute"]) };
 }
 
-/** Records a change of a compute. A name is the control plane's alone, so work in progress does not refuse it. */
+/**
+ * Records a change of a compute. Its name and when it is suspended are the control plane's alone, so work in progress
+ * does not refuse them.
+ */
 export async function changeEndpoint(
   access: ProjectAccess,
   known: readonly string[],
   endpoint_id: string,
   wanted: BodyOf<typeof updateProjectEndpoint>["endpoint"],
 ) {
-  const { name, disabled, settings } = wanted;
+  const { name, disabled, settings, suspend_timeout_seconds } = wanted;
   checkSettings(known, settings?.pg_settings);
   if (disabled === undefined && settings === undefined) {
     const found = await getEndpoint(access, endpoint_id);
+    const same = name === undefined && suspend_timeout_seconds === undefined;
     return {
-      endpoint: name === undefined ? found : await updateEndpoint(access, endpoint_id, { name }),
+      endpoint: same ? found : await updateEndpoint(access, endpoint_id, { name, suspend_timeout_seconds }),
       operations: [],
     };
   }
   const before = await hold(access, endpoint_id);
-  const endpoint = await updateEndpoint(access, endpoint_id, { name, disabled, settings: settings?.pg_settings });
+  const pg_settings = settings?.pg_settings;
+  const change = { name, disabled, settings: pg_settings, suspend_timeout_seconds };
+  const endpoint = await updateEndpoint(access, endpoint_id, change);
   return { endpoint, operations: await record(access, endpoint, workOf(before, endpoint)) };
 }
 

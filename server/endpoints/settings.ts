@@ -13,6 +13,14 @@ export function chooseSettings(
   return { ...usual, ...own };
 }
 
+/** When a new compute is suspended: its own wish, the project's, or as usual (0). */
+export function chooseSuspendTimeout(
+  { suspend_timeout_seconds: usual = 0 }: DefaultEndpointSettings,
+  own: number | undefined,
+): number {
+  return own ?? usual;
+}
+
 /** Throws 400, naming the setting, unless all of them can be chosen; PostgreSQL judges their values later. */
 export function checkSettings(known: readonly string[], settings: Settings = {}): void {
   for (const name of Object.keys(settings)) {

@@ -79,6 +79,7 @@ export interface NewEndpoint {
   readonly branch_id: string;
   /** Of PostgreSQL; names that have been checked. */
   readonly settings: Readonly<Record<string, string>>;
+  readonly suspend_timeout_seconds: number;
   readonly name?: string | undefined;
   readonly disabled?: boolean | undefined;
 }
@@ -87,7 +88,7 @@ const PORT_ATTEMPTS = 32;
 
 /** Inserts an endpoint with a port of its own; 409 when the branch has one. */
 export async function insertEndpoint(access: ProjectAccess, endpoint: NewEndpoint): Promise<Endpoint> {
-  const { id, branch_id, settings, name = null, disabled = false } = endpoint;
+  const { id, branch_id, settings, suspend_timeout_seconds, name = null, disabled = false } = endpoint;
   const present = await access.tx
     .selectFrom("endpoints")
     .select("id")
@@ -100,7 +101,7 @@ export async function insertEndpoint(access: ProjectAccess, endpoint: NewEndpoin
     const row = await access.tx
       .insertInto("endpoints")
       .values({
-        ...{ id, branch_id, name, disabled, port },
+        ...{ id, branch_id, name, disabled, port, suspend_timeout_seconds },
         project_id: access.project_id,
         host: OWN_PORT_HOST,
         current_state: "init",
@@ -120,6 +121,7 @@ export interface EndpointChange {
   readonly name?: string | undefined;
   readonly disabled?: boolean | undefined;
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  readonly suspend_timeout_seconds?: number | undefined;
   readonly desired_state?: "running" | "suspended" | undefined;
 }
 
@@ -128,12 +130,13 @@ export async function updateEndpoint(
   endpoint_id: string,
   change: EndpointChange,
 ): Promise<Endpoint> {
-  const { settings, name, disabled, desired_state } = change;
+  const { settings, name, disabled, suspend_timeout_seconds, desired_state } = change;
   await access.tx
     .updateTable("endpoints")
     .set({
       ...(name === undefined ? {} : { name }),
       ...(disabled === undefined ? {} : { disabled }),
+      ...(suspend_timeout_seconds === undefined ? {} : { suspend_timeout_seconds }),
       ...(desired_state === undefined ? {} : { desired_state }),
       ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
       updated_at: sql<string>`now()`,

@@ -137,6 +137,11 @@ export class Gateway {
     return this.#doorway.count;
   }
 
+  /** The compute is about to stop: clients that come from now on have it woken, and do not find it on its way down. */
+  forgetAddress(endpoint_id: string): void {
+    this.#addresses.delete(endpoint_id);
+  }
+
   /** Ends the sessions of an endpoint, whatever they do: it is deleted, or may no longer be used. */
   disconnect(endpoint_id: string): void {
     for (const relay of this.#traffic.sessionsOf(endpoint_id)) relay.end(SHUTDOWN);

@@ -39,7 +39,7 @@ export function portsJob(deps: {
 
 export interface IdleDeps {
   readonly db: Db;
-  readonly gateway: Pick<Gateway, "trafficOf">;
+  readonly gateway: Pick<Gateway, "trafficOf" | "forgetAddress">;
   readonly verifiers: Pick<Verifiers, "refresh">;
   readonly compute: Pick<ComputeDriver, "query">;
   readonly node_id: string;
@@ -97,7 +97,12 @@ export function idleJob(deps: IdleDeps): Job {
       if (error instanceof DriverError && error.code === "not_running") return;
       throw error;
     }
-    await deps.rest(id, isIdle);
+    await deps.rest(id, () => {
+      const rests = isIdle();
+      // In one go with the look: who comes later waits for its turn behind the rest.
+      if (rests) gateway.forgetAddress(id);
+      return rests;
+    });
     quiet_since.delete(id);
   }
 

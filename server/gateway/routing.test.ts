@@ -76,6 +76,17 @@ describe("routing", () => {
     assert.equal(left(""), "");
   });
 
+  it("keeps from the compute what connection strings say to clients, and passes everything else on", () => {
+    const given = new Map([
+      ["user", "owner"],
+      ["channel_binding", "require"],
+      ["application_name", "shop"],
+      ["search_path", "app"],
+    ]);
+    const { parameters } = routeTo({ server_name: undefined, port_endpoint_id: ID, parameters: given }, undefined);
+    assert.deepEqual([...parameters.keys()], ["user", "application_name", "search_path"]);
+  });
+
   it("refuses a name longer than any id", () => {
     assert.throws(() => route({ options: `endpoint=${"x".repeat(64)}` }), WireError);
     assert.equal(route({ options: `endpoint=${"x".repeat(63)}` }).endpoint_id.length, 63);

@@ -25,7 +25,7 @@ const LONGEST_ID = 63;
  * must agree, since a client that names two means neither. Throws `WireError`. An endpoint that is named need not exist.
  */
 export function routeTo(arrival: Arrival, domain: string | undefined): Route {
-  const { found, parameters } = takeEndpointOption(arrival.parameters);
+  const { found, parameters } = takeEndpointOption(withoutClientOptions(arrival.parameters));
   const names = [nameInDomain(arrival.server_name, domain), ...found, arrival.port_endpoint_id];
   const given = names.filter((name) => name !== undefined);
   const [name] = given;
@@ -44,6 +44,16 @@ export function routeTo(arrival: Arrival, domain: string | undefined): Route {
   // Ids longer than any that exists go no further than here; their form is nobody's business.
   if (endpoint_id.length > LONGEST_ID) throw new WireError(SQLSTATE.protocol_violation, "the endpoint ID is too long");
   return { endpoint_id, pooled: given.some((other) => other.endsWith(POOLER)), parameters };
+}
+
+/**
+ * Of connection strings, and meant for the client. Drivers that do not know one send it on as if it were a setting of the
+ * server's, which refuses the session for it.
+ */
+const CLIENT_OPTIONS: ReadonlySet<string> = new Set(["channel_binding", "sslmode", "sslnegotiation", "sslrootcert"]);
+
+function withoutClientOptions(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...parameters].filter(([name]) => !CLIENT_OPTIONS.has(name)));
 }
 
 const withoutPooler = (name: string) => (name.endsWith(POOLER) ? name.slice(0, -POOLER.length) : name);

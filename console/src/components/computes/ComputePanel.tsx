@@ -118,6 +118,7 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
             <CopyButton text={endpoint.host} what="host" />
           </span>
         </Fact>
+        <Fact name="Suspends">{describeTimeout(endpoint.suspend_timeout_seconds)}</Fact>
         {settings.length > 0 && (
           <Fact name="Settings">
             {settings.map(([name, value]) => (
@@ -139,7 +140,7 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
           await follow(project_id, operations);
         }}
       >
-        {() => <p>Connections to it end. The data stays, and it can be started again.</p>}
+        {() => <p>Connections to it end. The data stays, and it starts again when a client connects.</p>}
       </Confirm>
       <Confirm
         about={about("restart")}
@@ -175,6 +176,16 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
   );
 }
 
+const USUAL_SECONDS = 300;
+
+/** When a compute is suspended by itself. */
+function describeTimeout(suspend_timeout_seconds: number): string {
+  if (suspend_timeout_seconds < 0) return "never by itself";
+  const seconds = suspend_timeout_seconds || USUAL_SECONDS;
+  const [count, unit] = seconds % 60 === 0 ? [seconds / 60, "minute"] : [seconds, "second"];
+  return `after ${count} ${unit}${count === 1 ? "" : "s"} without use`;
+}
+
 /** Since when it does what it does. */
 function Since({ endpoint: { current_state, started_at, suspended_at, disabled } }: { readonly endpoint: Endpoint }) {
   if (current_state === "active" && started_at !== undefined) {
@@ -188,7 +199,7 @@ function Since({ endpoint: { current_state, started_at, suspended_at, disabled }
   if (current_state === "idle" && suspended_at !== undefined) {
     return (
       <span className="text-muted">
-        suspended <Time at={suspended_at} />
+        suspended <Time at={suspended_at} />, wakes when a client connects
       </span>
     );
   }
