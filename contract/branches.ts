@@ -160,3 +160,54 @@ export const restoreProjectBranch = contract({
   status: 200,
   response: BranchWithOperations,
 });
+
+const DatabaseName = Type.String({ minLength: 1, maxLength: 63 });
+
+const SchemaTable = Type.Object({
+  schema: Type.String(),
+  name: Type.String(),
+  columns: Type.Array(
+    Type.Object({ name: Type.String(), type: Type.String(), nullable: Type.Boolean(), generated: Type.Boolean() }),
+  ),
+  constraints: Type.Array(
+    Type.Object({
+      type: OneOf("primary_key", "unique", "foreign_key"),
+      name: Type.String(),
+      columns: Type.Array(Type.String()),
+      referenced_table: Type.Optional(
+        Type.Object({ schema: Type.String(), table: Type.String(), columns: Type.Array(Type.String()) }),
+      ),
+    }),
+  ),
+});
+
+export const getProjectBranchSchema = contract({
+  id: "getProjectBranchSchema",
+  method: "GET",
+  path: "/projects/{project_id}/branches/{branch_id}/schema",
+  tag,
+  summary: "The schema of a database",
+  description:
+    "As `pg_dump --schema-only` prints it, or its tables as JSON. A branch that rests is read without waking it.",
+  params: OfBranch,
+  query: Body({ db_name: DatabaseName, format: Type.Optional(OneOf("sql", "json")) }),
+  status: 200,
+  response: Type.Object({
+    sql: Type.Optional(Type.String()),
+    json: Type.Optional(Type.Object({ tables: Type.Array(SchemaTable) })),
+  }),
+});
+
+export const getProjectBranchSchemaComparison = contract({
+  id: "getProjectBranchSchemaComparison",
+  method: "GET",
+  path: "/projects/{project_id}/branches/{branch_id}/compare_schema",
+  tag,
+  summary: "How the schema of a database differs from another branch's",
+  description:
+    "A unified diff from the base branch, its parent unless `base_branch_id` names another; empty where they agree.",
+  params: OfBranch,
+  query: Body({ db_name: DatabaseName, base_branch_id: Type.Optional(ResourceId) }),
+  status: 200,
+  response: Type.Object({ diff: Type.String() }),
+});

@@ -48,6 +48,7 @@ export interface Events {
   "branch.removed": { branch_id: string; project_id: string };
   "branch.removal_failed": { branch_id: string; project_id: string; failures: number; error: string };
   "compute.removed_orphan": { endpoint_id: string };
+  "branch.schema_unread": { branch_id: string; error: string };
   "branch.expired": { branch_id: string; project_id: string };
   "storage.removed_orphan": { storage_id: string };
   "storage.left_over": { storage_id: string; error: string };
@@ -89,6 +90,7 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "gateway.wake_failed": "warn",
   "gateway.certificate_kept": "warn",
   "gateway.failed": "error",
+  "branch.schema_unread": "warn",
   "mail.failed": "error",
   "database.error": "error",
   "postgres.event": "debug",

@@ -73,6 +73,7 @@ const POLICY = {
   "project.transfer_out": ADMIN,
   "project.transfer_in": ["admin", "member"],
   "branch.read": PROJECT,
+  "branch.read_schema": PROJECT,
   "branch.create": PROJECT,
   "branch.update": PROJECT,
   "branch.delete": PROJECT,

@@ -3,9 +3,10 @@ import * as contract from "@latchkey/contract/branches.ts";
 import { type AuditSubject, type Route, route } from "../route.ts";
 import { type BranchDeps, createChildBranch } from "./create.ts";
 import { changeBranch, deleteBranch, makeDefault, restoreBranch } from "./rules.ts";
+import { compareSchemas, readSchema, type SchemaDeps } from "./schemas/read.ts";
 import { countBranches, getBranch, listBranches } from "./store.ts";
 
-export function branchRoutes(deps: BranchDeps): Route[] {
+export function branchRoutes(deps: BranchDeps & SchemaDeps): Route[] {
   return [
     route(contract.listProjectBranches, {
       requires: { on: "project", action: "branch.read" },
@@ -53,6 +54,20 @@ export function branchRoutes(deps: BranchDeps): Route[] {
       requires: { on: "project", action: "branch.restore" },
       run: (access, { params, body }) => restoreBranch(access, params.branch_id, body),
       audit: aboutBranch,
+    }),
+    route(contract.getProjectBranchSchema, {
+      requires: { on: "project", action: "branch.read_schema" },
+      run: async (access, { params, query }) => {
+        const { db_name: database_name, format = "sql" } = query;
+        const answer = await readSchema(access, deps, { branch_id: params.branch_id, database_name, format });
+        return format === "sql" ? { sql: answer } : { json: JSON.parse(answer) };
+      },
+    }),
+    route(contract.getProjectBranchSchemaComparison, {
+      requires: { on: "project", action: "branch.read_schema" },
+      run: async (access, { params, query }) => ({
+        diff: await compareSchemas(access, deps, params.branch_id, query.base_branch_id, query.db_name),
+      }),
     }),
   ];
 }

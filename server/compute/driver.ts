@@ -37,6 +37,10 @@ export type DriverErrorCode =
   | "id_refused"
   /** The password given is not the compute's. */
   | "password_refused"
+  /** No database of this name, or one that is not for clients. */
+  | "database_missing"
+  /** The schema could not be read: somebody holds a lock, it is too large, or the compute has ended. */
+  | "dump_failed"
   /** The compute did not come up; the detail is in the driver's log. */
   | "start_failed"
   /** The driver is shut down, or is shutting down. */
@@ -115,6 +119,8 @@ export interface ComputeCapabilities {
   readonly unix_socket: boolean;
   /** Whether TLS and SCRAM channel binding (`SCRAM-SHA-256-PLUS`) are offered on TCP. */
   readonly tls: boolean;
+  /** Whether `readSchema` gives SQL for this PostgreSQL version. */
+  readonly schema_dump: boolean;
   /** How many read-write computes may run on one branch at a time. */
   readonly computes_per_branch: 1;
 }
@@ -230,6 +236,11 @@ export interface ComputeDriver {
    * Needs `ensureRunning` first. Never pass text that came from outside: use `values`.
    */
   query(endpoint_id: string, query: AdminQuery): Promise<Record<string, unknown>[]>;
+  /**
+   * The schema of a database: as the SQL that makes an empty one have it, which `pg_dump --schema-only` prints, or
+   * its tables as Neon's JSON. Needs `ensureRunning` first. Throws `database_missing` and `dump_failed`.
+   */
+  readSchema(endpoint_id: string, database: string, format: "sql" | "json"): Promise<string>;
   /** Stops every compute cleanly, in parallel, and leaves nothing running. Calls made afterwards are refused. */
   shutdown(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import * as oauth from "./migrations/0003-oauth.ts";
 import * as branches from "./migrations/0004-branches.ts";
 import * as gateway from "./migrations/0005-gateway.ts";
 import * as gateways from "./migrations/0006-gateways.ts";
+import * as schemasAndMeters from "./migrations/0007-schemas-and-meters.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -15,6 +16,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0004-branches": branches,
   "0005-gateway": gateway,
   "0006-gateways": gateways,
+  "0007-schemas-and-meters": schemasAndMeters,
 };
 
 /**

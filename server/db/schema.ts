@@ -35,6 +35,9 @@ export interface Schema {
   oauth_device_requests: OAuthDeviceRequestTable;
   observed_verifiers: ObservedVerifierTable;
   gateways: GatewayTable;
+  schema_readings: SchemaReadingTable;
+  compute_meters: ComputeMeterTable;
+  consumption_hours: ConsumptionHourTable;
 }
 
 /** A jsonb column: read as it is, written as text. */
@@ -152,6 +155,8 @@ export interface ProjectTable {
   updated_at: Generated<string>;
   /** Set at once by a deletion: nobody finds the project any more. It can be recovered for a while. */
   deleted_at: string | null;
+  /** Which quota is used up: its computes rest until the next month, or until it is raised. */
+  quota_exceeded: Generated<string | null>;
   /** Set when that while is over: a job removes what the rows stand for, then the rows. */
   removed_at: Generated<string | null>;
 }
@@ -168,6 +173,8 @@ export interface BranchTable {
   parent_lsn: Generated<string | null>;
   parent_timestamp: Generated<string | null>;
   init_source: Generated<"parent-data" | "schema-only">;
+  /** Whose schema a schema-only branch gets; null once it has it. */
+  schema_of: Generated<string | null>;
   /** How its data was cloned, and how many bytes of it take room of their own. */
   copy_method: Generated<string | null>;
   copied_bytes: Generated<number | null>;
@@ -181,6 +188,11 @@ export interface BranchTable {
   reset: JsonOrNull<BranchReset>;
   current_state: "init" | "resetting" | "ready";
   logical_size: number | null;
+  /** What its files occupy, write-ahead log included. */
+  storage_bytes: Generated<number | null>;
+  /** How far the log of this data has been counted as written. */
+  metered_lsn: Generated<string | null>;
+  metered_storage_id: Generated<string | null>;
   /** The control plane's superuser password on this data, sealed (see `keys/seal.ts`) for the id beside it. */
   admin_password: Buffer;
   admin_password_of: string;
@@ -247,6 +259,43 @@ export interface GatewayTable {
   domain: string;
   /** The one that clients use. */
   port: number;
+}
+
+/** The schema of a database that somebody waits for. */
+export interface SchemaReadingTable {
+  id: string;
+  branch_id: string;
+  database_name: string;
+  format: "sql" | "json";
+  asked_at: Generated<string>;
+  answer: string | null;
+  /** Why there is none, as `branches/schemas/` tells it. */
+  refusal: SchemaRefusal | null;
+}
+
+export type SchemaRefusal = "database_missing" | "not_offered" | "unreadable";
+
+/** A compute that runs, or did when it was last looked at, and how far its time has been counted. */
+export interface ComputeMeterTable {
+  endpoint_id: string;
+  project_id: string;
+  branch_id: string;
+  counted_until: Generated<string>;
+  /** Which process the figure below was read from: another one begins at zero. */
+  process: string | null;
+  cpu_seconds: Generated<number>;
+}
+
+/** What a branch has consumed in an hour; sizes are the largest that were seen in it. */
+export interface ConsumptionHourTable {
+  project_id: string;
+  hour: string;
+  branch_id: string;
+  active_seconds: Generated<number>;
+  cpu_seconds: Generated<number>;
+  written_bytes: Generated<number>;
+  storage_bytes: Generated<number>;
+  logical_bytes: Generated<number>;
 }
 
 /** What a branch's compute had in place of passwords when it was last asked, roles made with SQL included. */

@@ -1,4 +1,5 @@
 import { expiryJob } from "./branches/expiry.ts";
+import { schemasJob } from "./branches/schemas.ts";
 import { changePort } from "./computes/change-port.ts";
 import { computesJob } from "./computes/computes.ts";
 import { sizesJob } from "./computes/sizes.ts";
@@ -23,6 +24,7 @@ export function createMachinery(deps: ReconcilerDeps): Machinery {
   const shared: JobDeps = { ...deps, branches: new KeyedLock() };
   const jobs = [
     operationsJob(shared),
+    schemasJob(shared),
     expiryJob(shared),
     removalsJob(shared),
     computesJob(shared),

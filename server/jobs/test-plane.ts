@@ -72,11 +72,15 @@ export async function openPlane() {
     log,
   });
   const { settings } = drivers.compute.capabilities();
+  const machinery = (overrides: Partial<ReconcilerDeps> = {}) =>
+    createMachinery({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
+  /** The one job that a request waits for: it is poked like the others and, unlike them, runs at once. */
+  const readSchemas = () => void jobNamed(machinery().jobs, "schemas").run(NEVER);
   const app = await createApp({
     routes: [
       ...apiKeyRoutes(),
       ...projectRoutes({ sealer, node_id: NODE_ID, storage: drivers.storage, settings }),
-      ...branchRoutes({ sealer, node_id: NODE_ID, settings }),
+      ...branchRoutes({ sealer, node_id: NODE_ID, settings, clock: systemClock, poke: readSchemas }),
       ...endpointRoutes({ settings }),
       ...roleRoutes({ sealer }),
       ...databaseRoutes(),
@@ -117,8 +121,6 @@ export async function openPlane() {
     return { status: answer.statusCode, body: parsed };
   }
 
-  const machinery = (overrides: Partial<ReconcilerDeps> = {}) =>
-    createMachinery({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
   const { gateway, jobs: gateway_jobs } = await openGateway({
     ...{ shared: undefined, domain: undefined, plaintext: "loopback", certificate: undefined, data_dir },
     ...{ mock_key: sealer.strangersKey(), db, node_id: NODE_ID, clock: systemClock, log },

@@ -155,10 +155,30 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     assert.deepEqual((await branches()).map(({ name }) => name).toSorted(), ["dev", "main"]);
   });
 
-  test("what needs the past or a dump of the schema is refused, never answered wrongly", async () => {
+  test("what needs the past is refused, never answered wrongly", async () => {
     assert.match(await fails("branches", "create", "--parent", "2024-01-01T00:00:00Z"), /parent_timestamp/);
     assert.match(await fails("branches", "create", "--schema-only", "--name", "x"), /init_source|parent-data/);
-    assert.match(await fails("branches", "schema-diff", "main", "dev", "--database", "neondb"), /not available/);
+    assert.match(await fails("branches", "schema-diff", "main", "dev@2024-01-01T00:00:00Z"), /"timestamp"/);
+  });
+
+  test("branches schema-diff and diff show what differs, and nothing where nothing does", async () => {
+    assert.ok(
+      !(await table("branches", "schema-diff", "main", "dev", "--database", "neondb")).includes("CREATE TABLE"),
+    );
+    await psql("dev", "alter table notes add column email text");
+    const [removed, added] = [/^-\s+text text$/m, /^\+\s+text text,\n\+\s+email text$/m];
+    for (const args of [
+      ["branches", "schema-diff", "main", "dev", "--database", "neondb"],
+      ["diff", "main", "--branch", "dev"],
+      ["diff", "--branch", "dev", "--database", "neondb"],
+    ]) {
+      const shown = await table(...args);
+      assert.match(shown, removed, args.join(" "));
+      assert.match(shown, added, args.join(" "));
+    }
+    assert.match(await table("branches", "schema-diff", "dev", "^parent"), added);
+    assert.match(await fails("branches", "schema-diff", "main", "dev", "--database", "nowhere"), /does not exist/);
+    await psql("dev", "alter table notes drop column email");
   });
 
   test("databases list, create and delete", async () => {
@@ -228,6 +248,28 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     assert.deepEqual([code, stdout.trim()], [0, "2"], stderr);
     assert.match(text, /DATABASE_URL_UNPOOLED/);
     assert.match(await here("status"), /dev/);
+    assert.equal((await here("status", "--current-branch")).trim(), "dev");
+    await here("checkout", "main");
+    await here("env", "pull");
+    assert.notEqual(/^DATABASE_URL="?([^"\n]+)"?$/m.exec(await readFile(join(folder, ".env.local"), "utf8"))?.[1], uri);
+    await here("link", "--clear");
+    assert.notEqual((await cli.in(folder).run("status", "--current-branch")).code, 0);
+  });
+
+  test("inspect db asks the database itself, and says where it lacks something", async () => {
+    const inspect = (...args: string[]) => table("inspect", "db", ...args, "--branch", "dev");
+    assert.match(await inspect("table-sizes"), /notes/);
+    for (const name of [
+      "index-sizes",
+      "unused-indexes",
+      "seq-scans",
+      "long-running-queries",
+      "locks",
+      "vacuum-stats",
+    ]) {
+      await inspect(name);
+    }
+    assert.match(await fails("inspect", "db", "outliers", "--branch", "dev"), /pg_stat_statements/);
   });
 
   test("@neon/sdk creates a branch and waits for it, then deletes it and waits for that", async () => {

@@ -47,6 +47,8 @@ async function firstOf(world: World, list: "endpoints" | "operations"): Promise<
 
 const branch = async (world: World): Promise<Request> => ({ params: await inProject(world) });
 
+const ofDatabase = async (world: World) => ({ db_name: (await roleAndDatabase(world)).database_name });
+
 async function roleAndDatabase(world: World) {
   const params = await inProject(world);
   const path = `/projects/${params.project_id}/branches/${params.branch_id}/databases`;
@@ -309,6 +311,13 @@ export const CASES: Readonly<Record<string, Case>> = {
       return { ...(await ofNewBranch(world)), body: { source_branch_id } };
     },
     restore: settle,
+  },
+  getProjectBranchSchema: { request: async (world) => ({ ...(await branch(world)), query: await ofDatabase(world) }) },
+  getProjectBranchSchemaComparison: {
+    request: async (world) => {
+      const { branch_id: base_branch_id } = await inProject(world);
+      return { ...(await branch(world)), query: { ...(await ofDatabase(world)), base_branch_id } };
+    },
   },
   listProjectEndpoints: { request: project },
   listProjectBranchEndpoints: { request: branch },

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { BranchOrigin } from "../../compute/driver.ts";
 import type { Tx } from "../../db/pool.ts";
-import type { BranchReset } from "../../db/schema.ts";
+import type { BranchReset, SchemaRefusal } from "../../db/schema.ts";
 
 /** SQL about branches, for jobs alone (see `jobs/store.ts`). */
 
@@ -290,4 +290,68 @@ function without(ids: readonly string[], known: readonly string[]): Set<string> 
 }
 
 /** `in ()` is no SQL. */
-const orNone = (ids: readonly string[]): string[] => (ids.length === 0 ? [""] : [...ids]);
+const orNone = (ids: readonly string[], none = ""): string[] => (ids.length === 0 ? [none] : [...ids]);
+const NO_UUID = "00000000-0000-0000-0000-000000000000";
+
+export interface Reading {
+  readonly id: string;
+  readonly branch_id: string;
+  readonly database_name: string;
+  readonly format: "sql" | "json";
+}
+
+/** The questions for schemas on this node that nobody has answered yet. */
+export async function listReadingsForJob(
+  tx: Tx,
+  node_id: string,
+  in_flight: readonly string[],
+  limit: number,
+): Promise<Reading[]> {
+  return await tx
+    .selectFrom("schema_readings as r")
+    .innerJoin("branches as b", "b.id", "r.branch_id")
+    .select(["r.id", "r.branch_id", "r.database_name", "r.format"])
+    .where("b.node_id", "=", node_id)
+    .where("r.answer", "is", null)
+    .where("r.refusal", "is", null)
+    .where("r.id", "not in", orNone(in_flight, NO_UUID))
+    .orderBy("r.asked_at")
+    .limit(limit)
+    .execute();
+}
+
+export async function answerReadingForJob(
+  tx: Tx,
+  id: string,
+  answer: { readonly answer: string } | { readonly refusal: SchemaRefusal },
+): Promise<void> {
+  await tx.updateTable("schema_readings").set(answer).where("id", "=", id).execute();
+}
+
+/** Removes what nobody waits for any more: a server that dies does not come back for its answers. */
+export async function deleteOldReadingsForJob(tx: Tx): Promise<void> {
+  await tx.deleteFrom("schema_readings").where("asked_at", "<", sql<string>`now() - interval '2 minutes'`).execute();
+}
+
+export interface ReadableBranch {
+  readonly id: string;
+  readonly storage_id: string;
+  readonly admin_password: Buffer;
+  readonly admin_password_of: string;
+  readonly content_revision: number;
+  readonly applied_revision: number;
+  readonly endpoint_id: string | null;
+}
+
+/** A branch of this node whose data is whole. */
+export async function findReadableBranchForJob(tx: Tx, node_id: string, branch_id: string) {
+  return (await tx
+    .selectFrom("branches as b")
+    .leftJoin("endpoints as e", (join) => join.onRef("e.branch_id", "=", "b.id").on("e.deleted_at", "is", null))
+    .select(["b.id", "b.storage_id", "b.admin_password", "b.admin_password_of", "b.content_revision"])
+    .select(["b.applied_revision", "e.id as endpoint_id"])
+    .where("b.id", "=", branch_id)
+    .where("b.node_id", "=", node_id)
+    .where("b.current_state", "<>", "init")
+    .executeTakeFirst()) satisfies ReadableBranch | undefined;
+}

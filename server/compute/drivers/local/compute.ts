@@ -27,6 +27,7 @@ import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
 import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
 import { applyContent } from "./content.ts";
 import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";
+import { PG_DUMP_MAJOR, readSchema } from "./schema-dump.ts";
 import type { Turns } from "./turns.ts";
 
 export interface LocalComputeOptions {
@@ -66,7 +67,9 @@ export class LocalCompute implements ComputeDriver {
   }
 
   capabilities(): ComputeCapabilities {
-    return { driver: "local", settings: ALLOWED_SETTINGS, unix_socket: true, tls: true, computes_per_branch: 1 };
+    const schema_dump = this.#options.binaries.major <= PG_DUMP_MAJOR;
+    const can = { settings: ALLOWED_SETTINGS, unix_socket: true, tls: true, schema_dump } as const;
+    return { driver: "local", ...can, computes_per_branch: 1 };
   }
 
   async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress> {
@@ -121,6 +124,10 @@ export class LocalCompute implements ComputeDriver {
       const { rows } = await session.query<Record<string, unknown>>(text, [...values]);
       return rows;
     });
+  }
+
+  async readSchema(endpoint_id: string, database: string, format: "sql" | "json"): Promise<string> {
+    return await readSchema(this.#adminAddress(endpoint_id), database, format);
   }
 
   shutdown(): Promise<void> {
