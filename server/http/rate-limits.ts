@@ -13,7 +13,7 @@ interface Bucket {
 }
 
 /**
- * Limits how often one key, and one organization or person through all of its keys, may call: as at Neon,
+ * Limits how often one key or login, and one organization or person through all of them, may call: as at Neon,
  * an average per minute and a burst per second on each route. Counted by each node for itself, so that it
  * costs no message; several nodes let through several times as much. Sessions of the Console are not limited.
  */
@@ -31,13 +31,13 @@ export class RateLimits {
 
   /** Counts a request, or throws 429 and says when to come again. */
   count(principal: Principal, route_id: string): void {
-    if (!("api_key_id" in principal) || principal.api_key_id === undefined) return;
+    const credential = credentialOf(principal);
+    if (credential === undefined || principal.kind === "anonymous") return;
     const { per_minute, per_second, key_creations_per_second } = this.#figures;
-    const key = `key:${principal.api_key_id}`;
     const owner = principal.kind === "person" ? principal.user_id : principal.org_id;
     if (route_id === "createOrgApiKey") this.#take("key_creation", `${owner}/new`, key_creations_per_second, 1);
     this.#take("burst", `${owner}/${route_id}`, per_second, 1);
-    this.#take("key", key, per_minute, 60);
+    this.#take("key", credential, per_minute, 60);
     this.#take("owner", owner, per_minute, 60);
   }
 
@@ -62,4 +62,12 @@ export class RateLimits {
     }
     this.#buckets.set(name, { left: left - 1, at_ms: now });
   }
+}
+
+/** What is limited by itself: a key, or a login through the browser whichever of its tokens it uses. */
+function credentialOf(principal: Principal): string | undefined {
+  if (principal.kind === "anonymous") return undefined;
+  if (principal.api_key_id !== undefined) return `key:${principal.api_key_id}`;
+  if (principal.kind === "person" && principal.oauth_grant_id !== undefined) return `login:${principal.oauth_grant_id}`;
+  return undefined;
 }
