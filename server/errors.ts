@@ -28,7 +28,12 @@ export class ApiError extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ErrorCode, message?: string, options: { cause?: unknown; headers?: Record<string, string> } = {}) {
+    // Tracing the stack costs more than all the rest of a refusal, and what a request did wrong is told by the
+    // message: a flood of them must stay cheap. Where we have failed ourselves the trace is wanted.
+    const { stackTraceLimit } = Error;
+    if (TABLE[code][0] < 500) Error.stackTraceLimit = 0;
     super(message ?? TABLE[code][1], { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "ApiError";
     this.code = code;
     this.headers = options.headers ?? {};

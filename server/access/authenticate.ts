@@ -39,6 +39,7 @@ export class Authenticator {
   readonly #sessions: SessionLookup;
   readonly #failures: FailureLimit;
   readonly #log: Log;
+  readonly #flood: { inc(): void };
 
   constructor({ verifier, recorder, grant_recorder, sessions, failures, log }: AuthenticatorDeps) {
     this.#verifier = verifier;
@@ -47,6 +48,7 @@ export class Authenticator {
     this.#sessions = sessions;
     this.#failures = failures;
     this.#log = log;
+    this.#flood = log.metrics.rate_limited.labels({ limit: "failed_credentials" });
   }
 
   /** At once where memory knows the key, which is nearly always; a promise where the database must be asked. */
@@ -87,7 +89,7 @@ export class Authenticator {
     const counted = verification.refused === "not_looked_up" ? "exceeded" : this.#failures.fail(origin.address);
     if (counted === "exceeded") {
       // Counted and not logged: a flood must not be able to write our log full.
-      this.#log.metrics.rate_limited.inc({ limit: "failed_credentials" });
+      this.#flood.inc();
       throw new ApiError("rate_limited", undefined, { headers: { "retry-after": "1" } });
     }
     this.#refuse(verification.refused, origin);

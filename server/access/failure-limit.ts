@@ -9,6 +9,8 @@ const MOST_ADDRESSES = 10_000;
 interface Bucket {
   left: number;
   at_ms: number;
+  /** Whether it was told that this address is at its limit; it is told again after a pause. */
+  told: boolean;
 }
 
 /**
@@ -30,20 +32,23 @@ export class FailureLimit {
     return bucket !== undefined && this.#refilled(bucket) < 1;
   }
 
-  /** Counts a failure: `allowed`, `last` of the allowed ones, or `exceeded`. */
+  /** Counts a failure: `allowed`, `last` of those allowed before a flood is refused, or `exceeded`. */
   fail(address: string): "allowed" | "last" | "exceeded" {
     const network = networkOf(address);
-    const bucket = this.#buckets.get(network);
-    const left = bucket ? this.#refilled(bucket) : BURST;
-    if (left < 1) return "exceeded";
-    if (bucket) {
-      bucket.left = left - 1;
-      bucket.at_ms = this.#clock.monotonic_ms();
-    } else {
+    let bucket = this.#buckets.get(network);
+    if (!bucket) {
       if (this.#buckets.size >= MOST_ADDRESSES) this.#forgetOldest();
-      this.#buckets.set(network, { left: left - 1, at_ms: this.#clock.monotonic_ms() });
+      bucket = { left: BURST, at_ms: this.#clock.monotonic_ms(), told: false };
+      this.#buckets.set(network, bucket);
     }
-    return left < 2 ? "last" : "allowed";
+    const left = this.#refilled(bucket);
+    if (left < 1) return "exceeded";
+    bucket.left = left - 1;
+    bucket.at_ms = this.#clock.monotonic_ms();
+    if (left >= BURST / 2) bucket.told = false;
+    if (left >= 2 || bucket.told) return "allowed";
+    bucket.told = true;
+    return "last";
   }
 
   #refilled({ left, at_ms }: Bucket): number {

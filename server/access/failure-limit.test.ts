@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../clock.ts";
+import { FailureLimit, networkOf } from "./failure-limit.ts";
+
+function limitAt(time: { ms: number }): FailureLimit {
+  return new FailureLimit({ ...systemClock, monotonic_ms: () => time.ms });
+}
+
+test("an address may fail a hundred times at once and ten times a second, others are not touched", () => {
+  const time = { ms: 0 };
+  const limit = limitAt(time);
+  const allowed = (calls: number) =>
+    Array.from({ length: calls }, () => limit.fail("192.0.2.1")).filter((told) => told !== "exceeded").length;
+  assert.equal(allowed(300), 100);
+  assert.ok(limit.isExhausted("192.0.2.1"));
+  time.ms += 1_000;
+  assert.equal(allowed(300), 10);
+  assert.equal(limit.fail("192.0.2.2"), "allowed");
+  time.ms += 60_000;
+  assert.equal(allowed(300), 100);
+});
+
+test("a flood is told once, however long it goes on, and the next one after a pause again", () => {
+  const time = { ms: 0 };
+  const limit = limitAt(time);
+  const told = (seconds: number) => {
+    let times = 0;
+    for (let i = 0; i < seconds * 1_000; i++, time.ms++) if (limit.fail("192.0.2.1") === "last") times++;
+    return times;
+  };
+  assert.equal(told(60), 1);
+  time.ms += 10_000;
+  assert.equal(told(5), 1);
+});
+
+test("whoever has one address of an IPv6 network has them all", () => {
+  assert.equal(networkOf("2001:db8:1:2:3:4:5:6"), networkOf("2001:db8:1:2::1"));
+  assert.notEqual(networkOf("2001:db8:1:2::1"), networkOf("2001:db8:1:3::1"));
+  assert.equal(networkOf("::ffff:192.0.2.1"), "192.0.2.1");
+});
