@@ -4,23 +4,26 @@ import { connect } from "node:net";
 /**
  * The load: some keep-alive connections that each carry one request at a time, with the tokens of a file in
  * turn. A process of its own on a core of its own, as thin as can be: what it cannot offer is not measured.
+ * A second file makes as many connections more beside them, which are not measured: one process for both, since two
+ * would measure how they share their core.
  *
  * Prints one line of JSON: requests answered 200, others, and the quantiles of their latency.
  */
-const [port = "0", path = "/", tokens_file = "", connections = "64", seconds = "5", order = "round"] =
+const [port = "0", path = "/", tokens_file = "", connections = "64", seconds = "5", order = "round", beside_file = ""] =
   process.argv.slice(2);
-
-const tokens = tokens_file === "" ? Buffer.alloc(0) : readFileSync(tokens_file);
-/** Tokens of one length, one a line. */
-const stride = tokens.indexOf("\n") + 1;
-const count = stride > 0 ? tokens.length / stride : 0;
+const BESIDE_CONNECTIONS = 64;
 const HEAD = `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n`;
 
-let next = 0;
-function request(): string {
-  if (count === 0) return `${HEAD}\r\n`;
-  const at = (order === "random" ? Math.floor(Math.random() * count) : next++ % count) * stride;
-  return `${HEAD}authorization: Bearer ${tokens.latin1Slice(at, at + stride - 1)}\r\n\r\n`;
+/** Requests with the tokens of a file: all of one length, one a line. */
+function requestsOf(file: string, order: string): () => string {
+  const tokens = readFileSync(file, "latin1");
+  const stride = tokens.indexOf("\n") + 1;
+  const count = tokens.length / stride;
+  let next = 0;
+  return () => {
+    const at = (order === "random" ? Math.floor(Math.random() * count) : next++ % count) * stride;
+    return `${HEAD}authorization: Bearer ${tokens.slice(at, at + stride - 1)}\r\n\r\n`;
+  };
 }
 
 /** Latencies in steps of 10 µs up to a second. */
@@ -31,7 +34,7 @@ let lost = 0;
 let measuring = false;
 let over = false;
 
-function open(): void {
+function open(request: () => string, is_measured: boolean): void {
   const socket = connect(Number(port), "127.0.0.1");
   socket.setNoDelay(true);
   socket.setEncoding("latin1");
@@ -58,7 +61,7 @@ function open(): void {
       const at = text.indexOf("ontent-") >= 0 ? text.search(/content-length: /i) : -1;
       const length = at < 0 ? 0 : Number.parseInt(text.slice(at + 16, at + 24), 10);
       missing = head + 4 + length - text.length;
-      if (measuring) count_(text.charCodeAt(9) === 0x32, performance.now() - sent_ms);
+      if (measuring && is_measured) count_(text.charCodeAt(9) === 0x32, performance.now() - sent_ms);
       text = "";
       if (missing > 0) return;
     }
@@ -68,8 +71,8 @@ function open(): void {
   socket.on("error", () => {});
   socket.on("close", () => {
     if (over) return;
-    lost++;
-    setTimeout(open, 10);
+    if (is_measured) lost++;
+    setTimeout(open, 10, request, is_measured);
   });
 }
 
@@ -99,7 +102,12 @@ function stayAwake(): void {
 }
 
 stayAwake();
-for (let i = 0; i < Number(connections); i++) open();
+const request = requestsOf(tokens_file, order);
+for (let i = 0; i < Number(connections); i++) open(request, true);
+if (beside_file !== "") {
+  const beside = requestsOf(beside_file, "random");
+  for (let i = 0; i < BESIDE_CONNECTIONS; i++) open(beside, false);
+}
 // A parent that measures itself says when; otherwise a second is for warming up.
 setTimeout(() => {
   measuring = true;

@@ -90,8 +90,14 @@ export class Contender {
     await ended;
   }
 
-  /** Puts the load on and measures. */
-  async measure(tokens_file: string, seconds: number, connections = 64, order = "round"): Promise<Measured> {
+  /** Puts the load on and measures; the tokens of `beside` come from as many connections more, unmeasured. */
+  async measure(
+    tokens_file: string,
+    seconds: number,
+    connections = 64,
+    order = "round",
+    beside = "",
+  ): Promise<Measured> {
     const args = [
       join(import.meta.dirname, "load.ts"),
       String(this.port),
@@ -100,6 +106,7 @@ export class Contender {
       String(connections),
       String(seconds),
       order,
+      beside,
     ];
     const child = spawnOn(LOAD_CORE, args, {});
     let before = 0;
