@@ -133,22 +133,26 @@ export async function pickForChange<T extends { readonly id: string; readonly na
 export async function chooseOnly<T extends Named>(
   invocation: Invocation,
   kind: string,
-  option: string,
+  /** What names one: an option, or nothing where an argument does. */
+  option: string | undefined,
   choices: readonly T[],
 ): Promise<T> {
   const [only, another] = choices;
   if (!only) throw new CliError("not_found", `there is no ${kind} within reach of this credential`);
   if (!another) return only;
-  if (invocation.terminal.has_person) return await pick(`Which ${kind}?`, choices, ({ name, id }) => `${name} (${id})`);
-  const some = choices.slice(0, 10).map(({ id, name }) => `${id} (${name})`);
-  throw new CliError("usage", `there are several ${kind}s; name one with ${option}`, some.join("\n  "));
+  if (invocation.terminal.has_person) {
+    return await pick(`Which ${kind}?`, choices, ({ name, id }) => (name === id ? id : `${name} (${id})`));
+  }
+  const some = choices.slice(0, 10).map(({ id, name }) => (name === id ? id : `${id} (${name})`));
+  const how = option === undefined ? "" : ` with ${option}`;
+  throw new CliError("usage", `there are several ${kind}s; name one${how}`, some.join("\n  "));
 }
 
 /** The name given, or the only one there is, or the one picked: for roles and databases, which have no ids. */
 export async function chooseName(
   invocation: Invocation,
   kind: string,
-  option: string,
+  option: string | undefined,
   names: readonly string[],
   given: string | undefined,
 ): Promise<string> {

@@ -12,7 +12,7 @@ import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 
 const FIELDS = ["name", "owner_name", "created_at"];
-const databaseArgument = { database: { summary: "Database name", required: true } } as const;
+const databaseArgument = { database: { summary: "Database name; the only database if left out" } } as const;
 const changedDatabaseArgument = { database: { summary: "Database name" } } as const;
 
 interface DatabaseOptions {
@@ -49,7 +49,16 @@ const get = command({
   args: databaseArgument,
   options: branchOptions,
   async run(invocation, { args, options }) {
-    const params = { ...(await chooseBranchPath(invocation, options)), database_name: args.database };
+    const path = await chooseBranchPath(invocation, options);
+    const names = async () => {
+      const { databases } = await invocation.working("Looking for databases", (client) =>
+        client.call(listProjectBranchDatabases, { params: path, signal: invocation.signal }),
+      );
+      return databases.map(({ name }) => name);
+    };
+    const database_name =
+      args.database ?? (await chooseName(invocation, "database", undefined, await names(), undefined));
+    const params = { ...path, database_name };
     const { database } = await invocation.working("Getting the database", (client) =>
       client.call(getProjectBranchDatabase, { params, signal: invocation.signal }),
     );

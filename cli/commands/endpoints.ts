@@ -11,7 +11,7 @@ import {
   updateProjectEndpoint,
 } from "@latchkey/contract/endpoints.ts";
 import type { Operation } from "@latchkey/contract/operations.ts";
-import { chooseBranch, chooseBranchPath, chooseProject, pickForChange } from "../choose-resource.ts";
+import { chooseBranch, chooseBranchPath, chooseOnly, chooseProject, pickForChange } from "../choose-resource.ts";
 import { branchOptions, type CommandFile, command, flag, list as listOption, projectOption, text } from "../command.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
@@ -76,17 +76,26 @@ const list = command({
 const get = command({
   name: "get",
   summary: "Get a compute",
-  args: { endpoint: { summary: "Endpoint ID", required: true } },
+  args: { endpoint: { summary: "Endpoint ID; the only compute if left out" } },
   options: projectOption,
   async run(invocation, { args, options }) {
     const project_id = await chooseProject(invocation, options["project-id"]);
-    const data = await getEndpoint(invocation, { project_id, endpoint_id: args.endpoint });
+    const endpoint_id = args.endpoint ?? (await findOnly(invocation, project_id));
+    const data = await getEndpoint(invocation, { project_id, endpoint_id });
     await invocation.print({
       data,
       fields: [...FIELDS, "disabled", "settings.pg_settings", "last_active", "created_at"],
     });
   },
 });
+
+async function findOnly(invocation: Invocation, project_id: string): Promise<string> {
+  const { endpoints } = await invocation.working("Looking for computes", (client) =>
+    client.call(listProjectEndpoints, { params: { project_id }, signal: invocation.signal }),
+  );
+  const named = endpoints.map(({ id, name, branch_id }) => ({ id, name: name ?? branch_id }));
+  return (await chooseOnly(invocation, "compute", undefined, named)).id;
+}
 
 const create = command({
   name: "create",

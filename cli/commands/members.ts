@@ -10,8 +10,7 @@ import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 
 const orgOption = { "org-id": text("Organization ID") } as const;
-const memberArgument = { member: { summary: "Member ID or e-mail address", required: true } } as const;
-const changedMemberArgument = { member: { summary: "Member ID or e-mail address" } } as const;
+const memberArgument = { member: { summary: "Member ID or e-mail address" } } as const;
 
 async function findMembers(invocation: Invocation, org_id: string) {
   return await invocation.working("Listing members", (client) =>
@@ -68,7 +67,7 @@ const get = command({
 const update = command({
   name: "update",
   summary: "Change a member role",
-  args: changedMemberArgument,
+  args: memberArgument,
   options: { ...orgOption, role: text("The member role", { required: true, choices: ["admin", "member"] }) },
   async run(invocation, { args, options }) {
     const org_id = await chooseOrganization(invocation, options["org-id"]);
@@ -86,7 +85,7 @@ const update = command({
 const remove = command({
   name: "remove",
   summary: "Remove a member, or leave",
-  args: changedMemberArgument,
+  args: memberArgument,
   options: orgOption,
   async run(invocation, { args, options }) {
     const org_id = await chooseOrganization(invocation, options["org-id"]);

@@ -6,17 +6,28 @@ import {
   listProjectBranchRoles,
   resetProjectBranchRolePassword,
 } from "@latchkey/contract/roles.ts";
-import { chooseBranchPath, pickForChange } from "../choose-resource.ts";
+import { chooseBranchPath, chooseName, pickForChange } from "../choose-resource.ts";
 import { branchOptions, type CommandFile, command, flag, text } from "../command.ts";
 import type { Invocation } from "../invocation.ts";
 
 const FIELDS = ["name", "created_at"];
-const roleArgument = { role: { summary: "Role name", required: true } } as const;
+const roleArgument = { role: { summary: "Role name; the only role if left out" } } as const;
 const changedRoleArgument = { role: { summary: "Role name" } } as const;
 
 interface RoleOptions {
   readonly "project-id": string | undefined;
   readonly branch: string | undefined;
+}
+
+/** The path of the role that is asked about: the one that is named, else the only one, else the one that is picked. */
+async function findRolePath(invocation: Invocation, given: string | undefined, options: RoleOptions) {
+  const params = await chooseBranchPath(invocation, options);
+  if (given !== undefined) return { ...params, role_name: given };
+  const { roles } = await invocation.working("Looking for roles", (client) =>
+    client.call(listProjectBranchRoles, { params, signal: invocation.signal }),
+  );
+  const names = roles.map(({ name }) => name);
+  return { ...params, role_name: await chooseName(invocation, "role", undefined, names, undefined) };
 }
 
 /** The path of the role that a change is about: the one that is named, else the one that the person picks. */
@@ -48,7 +59,7 @@ const get = command({
   args: roleArgument,
   options: branchOptions,
   async run(invocation, { args, options }) {
-    const params = { ...(await chooseBranchPath(invocation, options)), role_name: args.role };
+    const params = await findRolePath(invocation, args.role, options);
     const { role } = await invocation.working("Getting the role", (client) =>
       client.call(getProjectBranchRole, { params, signal: invocation.signal }),
     );
@@ -102,7 +113,7 @@ const revealPassword = command({
   args: roleArgument,
   options: branchOptions,
   async run(invocation, { args, options }) {
-    const params = { ...(await chooseBranchPath(invocation, options)), role_name: args.role };
+    const params = await findRolePath(invocation, args.role, options);
     const data = await invocation.working("Getting the password", (client) =>
       client.call(getProjectBranchRolePassword, { params, signal: invocation.signal }),
     );

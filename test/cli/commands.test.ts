@@ -127,6 +127,8 @@ describe("the built command against a real server", () => {
     const got = await both<{ name: string }>(["orgs", "get", created.id]);
     assert.equal(got.data.name, "Gamma");
     assert.match(got.table, /^Name +Gamma$/m);
+    assert.equal((await built.cli.run(["orgs", "get"])).code, 2);
+    assert.equal((await built.cli.run(["orgs", "update", "--name", "Delta"])).code, 2);
   });
 
   test("members are listed and got, and the last admin is kept", async () => {
