@@ -46,6 +46,11 @@ export class Terminal {
     this.#child.stdin?.write(keys);
   }
 
+  /** Takes the terminal away from whatever still runs at it. */
+  close(): void {
+    this.#child.kill("SIGKILL");
+  }
+
   /** Waits for the end; returns the program's exit code. */
   async ended(): Promise<number | null> {
     if (this.#child.exitCode === null) await once(this.#child, "close");
