@@ -16,6 +16,8 @@ import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 import type { Part } from "../output.ts";
 import { runPsql } from "../run-psql.ts";
+import { suspendTimeoutOf, suspendTimeoutOption } from "../suspend-timeout.ts";
+import { schemaDiff } from "./schema-diff.ts";
 
 const FIELDS = ["name", "id", "default", "protected", "current_state", "created_at", "expires_at"];
 const branchArgument = { branch: { summary: "Branch ID or name" } } as const;
@@ -91,6 +93,7 @@ const create = command({
     parent: text("Branch ID or name of the parent; default: the default branch"),
     compute: flag("Create the branch without a compute", { on: true }),
     type: text("Type of the compute", { choices: ["read_write"], hidden: true }),
+    ...suspendTimeoutOption,
     "expires-at": text("When the branch is deleted by itself, such as 2030-12-31T23:59:59Z", { value: "time" }),
     protected: flag("Protect the branch from being deleted, reset and restored"),
     secrets: flag("Leave connection strings out of the output", { on: true }),
@@ -113,7 +116,8 @@ const create = command({
       ...(options["expires-at"] === undefined ? {} : { expires_at: timeOf(options["expires-at"]) }),
       ...(options.protected ? { protected: true } : {}),
     };
-    const endpoints = options.compute ? [{ type: "read_write" as const }] : [];
+    const compute = { type: "read_write" as const, ...suspendTimeoutOf(options["suspend-timeout"]) };
+    const endpoints = options.compute ? [compute] : [];
     const created = await invocation.changing("Creating the branch", (client) =>
       client.call(createProjectBranch, { params: { project_id }, body: { branch, endpoints } }),
     );
@@ -371,5 +375,6 @@ export default {
     restore,
     addCompute,
     remove,
+    schemaDiff,
   ],
 } satisfies CommandFile;

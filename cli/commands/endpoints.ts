@@ -15,6 +15,7 @@ import { chooseBranch, chooseBranchPath, chooseOnly, chooseProject, pickForChang
 import { branchOptions, type CommandFile, command, flag, list as listOption, projectOption, text } from "../command.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
+import { suspendTimeoutOf, suspendTimeoutOption } from "../suspend-timeout.ts";
 
 const FIELDS = ["id", "name", "host", "type", "branch_id", "current_state"];
 const endpointArgument = { endpoint: { summary: "Endpoint ID" } } as const;
@@ -84,7 +85,7 @@ const get = command({
     const data = await getEndpoint(invocation, { project_id, endpoint_id });
     await invocation.print({
       data,
-      fields: [...FIELDS, "disabled", "settings.pg_settings", "last_active", "created_at"],
+      fields: [...FIELDS, "disabled", "settings.pg_settings", "suspend_timeout_seconds", "last_active", "created_at"],
     });
   },
 });
@@ -103,6 +104,7 @@ const create = command({
   options: {
     ...branchOptions,
     name: text("Name of the compute"),
+    ...suspendTimeoutOption,
     set: listOption("Setting of PostgreSQL", { value: "name=value" }),
   },
   async run(invocation, { options }) {
@@ -113,6 +115,7 @@ const create = command({
       type: "read_write" as const,
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.set.length === 0 ? {} : { settings: { pg_settings: settings } }),
+      ...suspendTimeoutOf(options["suspend-timeout"]),
     };
     const created = await invocation.changing("Creating the compute", (client) =>
       client.call(createProjectEndpoint, { params: { project_id }, body: { endpoint } }),
@@ -124,13 +127,14 @@ const create = command({
 
 const update = command({
   name: "update",
-  summary: "Rename a compute, switch it off or on, or change its settings, which restarts it",
+  summary: "Rename a compute, switch it off or on, say when it rests, or change its settings, which restarts it",
   args: endpointArgument,
   options: {
     ...projectOption,
     name: text("The new name"),
-    disable: flag("Switch it off: it cannot be started until it is enabled"),
+    disable: flag("Switch it off: nobody can connect or start it until it is enabled"),
     enable: flag("Switch it on again"),
+    ...suspendTimeoutOption,
     set: listOption("Setting of PostgreSQL; others stay as they are", { value: "name=value" }),
     unset: listOption("Setting of PostgreSQL that goes back to its default", { value: "name" }),
   },
@@ -139,7 +143,8 @@ const update = command({
     const { name, disable, enable, set, unset } = options;
     if (disable && enable) throw new CliError("usage", "--enable and --disable exclude each other");
     const changes_settings = set.length + unset.length > 0;
-    if (name === undefined && !disable && !enable && !changes_settings) {
+    const timeout = suspendTimeoutOf(options["suspend-timeout"]);
+    if (name === undefined && !disable && !enable && !changes_settings && Object.keys(timeout).length === 0) {
       throw new CliError("usage", "there is nothing to change", "see `latchkey endpoints update --help`");
     }
     const chosen = settingsOf(set);
@@ -147,6 +152,7 @@ const update = command({
     const endpoint = {
       ...(name === undefined ? {} : { name }),
       ...(disable || enable ? { disabled: disable } : {}),
+      ...timeout,
       // The API replaces all of them.
       ...(changes_settings
         ? { settings: { pg_settings: without({ ...(await settingsNow(invocation, params)), ...chosen }, unset) } }
@@ -194,7 +200,7 @@ const start = command({
 
 const suspend = command({
   name: "suspend",
-  summary: "Stop a compute until it is started again; its connections end",
+  summary: "Stop a compute until somebody connects or it is started; its connections end",
   args: endpointArgument,
   options: projectOption,
   async run(invocation, { args, options }) {

@@ -22,6 +22,8 @@ const KINDS: Readonly<Record<string, "organization" | "project" | "branch" | "en
   "branch-id": "branch",
   parent: "branch",
   source: "branch",
+  "base-branch": "branch",
+  "compare-source": "branch",
   endpoint: "endpoint",
   role: "role",
   "role-name": "role",

@@ -191,6 +191,31 @@ describe("branches, computes, roles, databases and people, changed by the built 
     assert.match(got, /statement_timeout/);
   });
 
+  test("a compute says after how long it rests", async () => {
+    const [cold] = await json<Endpoint[]>("endpoints", "list", "--branch", "cold");
+    const update = ["endpoints", "update", cold?.id ?? "", "--suspend-timeout"];
+    const changed = await json<{ suspend_timeout_seconds: number }>(...update, "3600");
+    assert.equal(changed.suspend_timeout_seconds, 3600);
+    await well(...update, "-1");
+    assert.match(await table("endpoints", "get", cold?.id ?? ""), /^Suspend timeout seconds +-1$/m);
+    assert.equal(await code(...update, "soon"), 2);
+  });
+
+  test("schemas of branches are compared, as text and as JSON", async () => {
+    await query("preview", "alter table items add column note text");
+    const diff = (...words: string[]) => well("branches", "schema-diff", ...words);
+    const with_parent = await diff("preview");
+    assert.match(with_parent.stdout, /^\+ +note text/m);
+    assert.equal(with_parent.stderr, "");
+    assert.equal((await diff("main", "preview", "--database", "shop")).stdout, with_parent.stdout);
+    assert.match((await diff("preview", "main")).stdout, /^- +note text/m);
+    assert.equal((await diff("main", "main")).stdout, "");
+    const [of_shop] = await json<{ database: string; diff: string }[]>("branches", "sd", "preview", "-o", "json");
+    assert.deepEqual(of_shop, { database: "shop", diff: with_parent.stdout });
+    assert.equal(await code("branches", "schema-diff", "main"), 2);
+    assert.equal(await code("branches", "schema-diff", "main", "nowhere"), 5);
+  });
+
   test("a change waits for another one that is under way, and with --no-wait is told of it", async () => {
     const [main] = await json<Endpoint[]>("endpoints", "list", "--branch", "main");
     const id = main?.id ?? "";
