@@ -3,7 +3,7 @@ import headless from "@xterm/headless";
 /**
  * Draws what a terminal has shown as a picture that plays once: every line appears when it appeared, and what
  * is left at the end stays. Plain SVG with a few rules of CSS, no script and no font of its own, so that it
- * shows in a README; whoever wants no motion gets the end alone.
+ * shows in a README.
  */
 export interface Shown {
   /** Since the start. */
@@ -16,6 +16,12 @@ export interface Drawing {
   readonly title: string;
   /** What must not be seen, made short. Asked for every line as it stands on the screen. */
   readonly shorten: (line: string) => string;
+}
+
+export interface Drawn {
+  readonly moving: string;
+  /** The end alone. Browsers do not tell a picture in a page that its reader wants no motion; the page can choose. */
+  readonly still: string;
 }
 
 /** Text in a row of the screen, for as long as it stood there. */
@@ -48,42 +54,57 @@ const ROW_PX = 19;
 const MARGIN_PX = 18;
 const BAR_PX = 34;
 
-export async function drawTerminal(shown: readonly Shown[], drawing: Drawing): Promise<string> {
+export async function drawTerminal(shown: readonly Shown[], drawing: Drawing): Promise<Drawn> {
   const { spans, transcript } = await readTerminal(shown, drawing);
   const rows = Math.max(...spans.filter(({ until_ms }) => until_ms === undefined).map(({ row }) => row)) + 1;
   const width = Math.ceil(drawing.columns * COLUMN_PX + 2 * MARGIN_PX);
   const height = BAR_PX + rows * ROW_PX + MARGIN_PX;
   const kept = spans.filter(({ row }) => row < rows);
   const title = escapeXml(drawing.title);
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">
+  const draw = (style: string, texts: readonly string[]) =>
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">
 <title id="title">${title}</title>
 <desc>${escapeXml(transcript)}</desc>
 <style>
 text{font:${FONT_PX}px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#e6edf3;white-space:pre}
 .bar{fill:#9198a1;text-anchor:middle}
 .b{font-weight:bold}
-@keyframes show{from{visibility:hidden}to{visibility:visible}}
+${style}</style>
+<rect x=".5" y=".5" width="${width - 1}" height="${height - 1}" rx="8" fill="#161b22" stroke="#3d444d"/>
+<circle cx="20" cy="17" r="5.5" fill="#ff5f57"/><circle cx="38" cy="17" r="5.5" fill="#febc2e"/><circle cx="56" cy="17" r="5.5" fill="#28c840"/>
+<text class="bar" x="${width / 2}" y="21">${title}</text>
+${texts.join("\n")}
+</svg>
+`;
+  const left = kept.filter(({ until_ms }) => until_ms === undefined);
+  return {
+    moving: draw(
+      MOTION,
+      kept.map((span) => drawSpan(span, true)),
+    ),
+    still: draw(
+      "",
+      left.map((span) => drawSpan(span, false)),
+    ),
+  };
+}
+
+const MOTION = `@keyframes show{from{visibility:hidden}to{visibility:visible}}
 @keyframes stay{from,to{visibility:visible}}
 .s{animation:show 1ms both}
 .t{visibility:hidden;animation:stay 1ms}
 @media (prefers-reduced-motion:reduce){.s,.t{animation:none}}
-</style>
-<rect x=".5" y=".5" width="${width - 1}" height="${height - 1}" rx="8" fill="#161b22" stroke="#3d444d"/>
-<circle cx="20" cy="17" r="5.5" fill="#ff5f57"/><circle cx="38" cy="17" r="5.5" fill="#febc2e"/><circle cx="56" cy="17" r="5.5" fill="#28c840"/>
-<text class="bar" x="${width / 2}" y="21">${title}</text>
-${kept.map(drawSpan).join("\n")}
-</svg>
 `;
-}
 
-function drawSpan({ row, column, text, bold, from_ms, until_ms }: Span): string {
+function drawSpan({ row, column, text, bold, from_ms, until_ms }: Span, moves: boolean): string {
   const x = (MARGIN_PX + column * COLUMN_PX).toFixed(1);
   const y = BAR_PX + row * ROW_PX + FONT_PX;
   const kind = until_ms === undefined ? "s" : "t";
   const length = ([...text].length * COLUMN_PX).toFixed(1);
   const lasts = until_ms === undefined ? "" : `;animation-duration:${seconds(until_ms - from_ms)}`;
   const attributes = `class="${kind}${bold ? " b" : ""}" x="${x}" y="${y}" textLength="${length}"`;
-  return `<text ${attributes} style="animation-delay:${seconds(from_ms)}${lasts}">${escapeXml(text)}</text>`;
+  const style = moves ? ` style="animation-delay:${seconds(from_ms)}${lasts}"` : "";
+  return `<text ${attributes}${style}>${escapeXml(text)}</text>`;
 }
 
 function seconds(ms: number): string {

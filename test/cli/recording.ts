@@ -10,7 +10,7 @@ import { drawTerminal, type Shown } from "./draw-terminal.ts";
 import { Terminal } from "./terminal.ts";
 
 /**
- * `node test/cli/recording.ts [FILE]`: the recording in the README. A person at a shell signs in, makes a key,
+ * `node test/cli/recording.ts [FOLDER]`: the recording in the README, moving and still. A person at a shell signs in, makes a key,
  * uses it, rotates it and revokes it, with the built command against a real server; what the terminal showed
  * is drawn. Nothing in it is made up: secrets of the server, which is thrown away, and the path of the
  * scratch directory are made short, and long waits are.
@@ -22,7 +22,7 @@ const KEY_MS = 35;
 /** Long enough to read what was answered. */
 const READING_MS = 1_100;
 
-const file = resolve(process.argv[2] ?? join(import.meta.dirname, "../../docs/screenshots/cli.svg"));
+const folder = resolve(process.argv[2] ?? join(import.meta.dirname, "../../docs/screenshots"));
 const directory = await mkdtemp(join(tmpdir(), "latchkey-recording-"));
 const data_dir = await mkdtemp(join(tmpdir(), "latchkey-test-"));
 // The port that everybody has: it is in the pictures. Taken, the server says so.
@@ -48,11 +48,11 @@ try {
     await terminal.shows(PROMPT);
     const shown = watch(terminal);
     await perform(terminal, cookie);
-    const svg = await drawTerminal(shown(), { columns: COLUMNS, title: "latchkey", shorten });
-    if (/lk_[a-z]+_\w{5}/.test(svg) || svg.includes(tmpdir()))
-      throw new Error("something was not made short; try again");
-    await writeFile(file, svg);
-    process.stdout.write(`${file}\n`);
+    const { moving, still } = await drawTerminal(shown(), { columns: COLUMNS, title: "latchkey", shorten });
+    if (/lk_[a-z]+_\w{5}/.test(moving) || moving.includes(tmpdir())) throw new Error("something was not made short");
+    await writeFile(join(folder, "cli.svg"), moving);
+    await writeFile(join(folder, "cli-still.svg"), still);
+    process.stdout.write(`${folder}\n`);
   } finally {
     terminal.close();
   }
