@@ -16,8 +16,9 @@ export const ResourceId = Type.String({ pattern: "^[a-z0-9-]{1,60}$" });
 export const PRINTABLE = "^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$";
 
 /** A request body: a field that is not listed is refused by name rather than dropped in silence. */
-export function Body<P extends TProperties>(properties: P) {
-  return Type.Object(properties, { additionalProperties: false });
+export function Body<P extends TProperties>(properties: P, description?: string) {
+  const options = description === undefined ? {} : { description };
+  return Type.Object(properties, { additionalProperties: false, ...options });
 }
 
 /** One or several of the listed words. */

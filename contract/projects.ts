@@ -14,8 +14,16 @@ const Name = Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE });
 /** The region of a project that names none. A label: everything runs on this instance. */
 export const DEFAULT_REGION_ID = "local";
 
+const Quota = Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }));
+
 /** What of a project can be set; other settings are refused by name. */
 export const ProjectSettings = Body({
+  quota: Type.Optional(
+    Body(
+      { active_time_seconds: Quota, compute_time_seconds: Quota, written_data_bytes: Quota },
+      "Of a calendar month, UTC. When one is used up, computes are suspended and do not start. 0: none.",
+    ),
+  ),
   allowed_ips: Type.Optional(
     Body({
       ips: Type.Optional(
@@ -59,6 +67,7 @@ export const Project = Type.Object({
   active_time_seconds: Type.Integer(),
   consumption_period_start: Timestamp,
   consumption_period_end: Timestamp,
+  synthetic_storage_size: Type.Integer({ description: "Bytes that all branches occupy at present, log included." }),
 });
 export type Project = Static<typeof Project>;
 

@@ -20,6 +20,8 @@ export interface ProjectRow {
   readonly pg_version: number;
   readonly settings: ProjectSettings;
   readonly default_endpoint_settings: DefaultEndpointSettings;
+  /** The name of one that is used up. */
+  readonly quota_exceeded: string | null;
   readonly created_by: string | null;
   readonly created_at: string;
   readonly updated_at: string;
@@ -48,6 +50,7 @@ export async function findProjectWithRole(tx: Tx, project_id: string, user_id: s
       "p.pg_version",
       "p.settings",
       "p.default_endpoint_settings",
+      "p.quota_exceeded",
       "p.created_by",
       "p.created_at",
       "p.updated_at",

@@ -14,6 +14,7 @@ const COLUMNS = [
   ...(["b.copied_bytes", "b.protected", "b.expires_at", "b.ttl_interval_seconds", "b.last_reset_at"] as const),
   ...(["b.created_at", "b.updated_at", "b.state_changed_at"] as const),
   ...(["u.name as creator_name", "u.image as creator_image"] as const),
+  ...(["h.active_seconds", "h.cpu_seconds", "h.written_bytes"] as const),
 ] as const;
 
 type Row = Pick<
@@ -23,7 +24,13 @@ type Row = Pick<
       ? Name
       : never
     : never
-> & { readonly creator_name: string | null; readonly creator_image: string | null };
+> & {
+  readonly creator_name: string | null;
+  readonly creator_image: string | null;
+  readonly active_seconds: number | null;
+  readonly cpu_seconds: number | null;
+  readonly written_bytes: number | null;
+};
 
 function toBranch(row: Row): Branch {
   return {
@@ -48,10 +55,10 @@ function toBranch(row: Row): Branch {
     primary: row.is_default,
     default: row.is_default,
     protected: row.protected,
-    cpu_used_sec: 0,
-    compute_time_seconds: 0,
-    active_time_seconds: 0,
-    written_data_bytes: 0,
+    cpu_used_sec: row.cpu_seconds ?? 0,
+    compute_time_seconds: row.cpu_seconds ?? 0,
+    active_time_seconds: row.active_seconds ?? 0,
+    written_data_bytes: row.written_bytes ?? 0,
     data_transfer_bytes: 0,
     created_at: row.created_at,
     updated_at: row.updated_at,
@@ -240,11 +247,27 @@ export async function markResetting(
 }
 
 function ofProject(access: ProjectAccess) {
-  return access.tx
-    .selectFrom("branches as b")
-    .leftJoin("users as u", "u.id", "b.created_by")
-    .where("b.project_id", "=", access.project_id)
-    .where("b.deleted_at", "is", null);
+  return (
+    access.tx
+      .selectFrom("branches as b")
+      .leftJoin("users as u", "u.id", "b.created_by")
+      // Of the present month, as the project's own; `jobs/meters/` counts it.
+      .leftJoin(
+        (eb) =>
+          eb
+            .selectFrom("consumption_hours")
+            .select(["branch_id", sql<number>`sum(active_seconds)::bigint`.as("active_seconds")])
+            .select(sql<number>`sum(cpu_seconds)::bigint`.as("cpu_seconds"))
+            .select(sql<number>`sum(written_bytes)::bigint`.as("written_bytes"))
+            .where("project_id", "=", access.project_id)
+            .where("hour", ">=", sql<string>`date_trunc('month', now(), 'UTC')`)
+            .groupBy("branch_id")
+            .as("h"),
+        (join) => join.onRef("h.branch_id", "=", "b.id"),
+      )
+      .where("b.project_id", "=", access.project_id)
+      .where("b.deleted_at", "is", null)
+  );
 }
 
 export async function getBranch(access: ProjectAccess, branch_id: string): Promise<Branch> {

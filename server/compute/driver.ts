@@ -195,6 +195,13 @@ export interface ContentSpec {
   };
 }
 
+export interface ComputeUsage {
+  /** The process that the figures are of; another one begins at zero. */
+  readonly process: string;
+  /** Processor time of it and of everything that it has started, since it began. */
+  readonly cpu_seconds: number;
+}
+
 export interface AdminQuery {
   /** The maintenance database when absent. Code of strangers lives in every other one. */
   readonly database?: string;
@@ -225,6 +232,8 @@ export interface ComputeDriver {
   apply(endpoint_id: string, content: ContentSpec): Promise<void>;
   /** What is known about one compute, or undefined when there is none under this id. Reads the machine, not memory. */
   status(endpoint_id: string): Promise<ComputeStatus | undefined>;
+  /** What a compute has used; undefined when it does not run, or the system does not tell. */
+  usage(endpoint_id: string): Promise<ComputeUsage | undefined>;
   /** Every compute that exists here, wanted or not, so that a reconciler can remove orphans. */
   list(): Promise<ComputeStatus[]>;
   /** Calls back when a compute ends without having been asked to. Returns the way to stop watching. */

@@ -190,7 +190,7 @@ export interface BranchTable {
   logical_size: number | null;
   /** What its files occupy, write-ahead log included. */
   storage_bytes: Generated<number | null>;
-  /** How far the log of this data has been counted as written. */
+  /** How much log of this data has been counted as written, as a place in a log without gaps. */
   metered_lsn: Generated<string | null>;
   metered_storage_id: Generated<string | null>;
   /** The control plane's superuser password on this data, sealed (see `keys/seal.ts`) for the id beside it. */

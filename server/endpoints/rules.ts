@@ -101,6 +101,12 @@ async function hold(access: ProjectAccess, endpoint_id: string): Promise<Endpoin
 async function holdEnabled(access: ProjectAccess, endpoint_id: string): Promise<void> {
   const { disabled } = await hold(access, endpoint_id);
   if (disabled) throw new ApiError("unprocessable", "the compute is disabled; enable it first");
+  const { quota_exceeded } = access.project;
+  if (quota_exceeded === null) return;
+  throw new ApiError(
+    "unprocessable",
+    `the project has used up its quota "${quota_exceeded}" of this month; raise it first`,
+  );
 }
 
 async function record(access: ProjectAccess, { id, branch_id }: Endpoint, actions: readonly OperationAction[]) {

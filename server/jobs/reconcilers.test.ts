@@ -228,6 +228,7 @@ describe("the reconcilers", () => {
       watch: compute.watch.bind(compute),
       remove: compute.remove.bind(compute),
       query: compute.query.bind(compute),
+      usage: compute.usage.bind(compute),
       readSchema: compute.readSchema.bind(compute),
       shutdown: compute.shutdown.bind(compute),
     };

@@ -2,10 +2,10 @@ import { expiryJob } from "./branches/expiry.ts";
 import { schemasJob } from "./branches/schemas.ts";
 import { changePort } from "./computes/change-port.ts";
 import { computesJob } from "./computes/computes.ts";
-import { sizesJob } from "./computes/sizes.ts";
 import { createWaking, type Waking } from "./computes/wake.ts";
 import type { JobDeps, ReconcilerDeps } from "./deps.ts";
 import { KeyedLock } from "./keyed-lock.ts";
+import { metersJob } from "./meters/meters.ts";
 import { operationsJob } from "./operations.ts";
 import { orphansJob } from "./orphans.ts";
 import { removalsJob } from "./removals.ts";
@@ -29,7 +29,7 @@ export function createMachinery(deps: ReconcilerDeps): Machinery {
     removalsJob(shared),
     computesJob(shared),
     orphansJob(shared),
-    sizesJob(shared),
+    metersJob(shared),
   ];
   return { jobs, waking: createWaking(shared), changePort: (endpoint_id) => changePort(shared, endpoint_id) };
 }

@@ -72,6 +72,44 @@ function startedByProc(pid: number): string | undefined {
   }
 }
 
+/** Of clock ticks, which Linux counts in hundredths of a second for every program that asks. */
+const TICKS_PER_SECOND = 100;
+
+/**
+ * Processor time of a server: its own, that of the children that have ended, and of those that run. Undefined where
+ * the system has no /proc, or the process has gone.
+ */
+export function cpuSeconds(pid: number): number | undefined {
+  const own = ticksOf(pid);
+  if (own === undefined) return undefined;
+  let ticks = own.self + own.ended_children;
+  for (const child of childrenOf(pid)) ticks += ticksOf(child)?.self ?? 0;
+  return ticks / TICKS_PER_SECOND;
+}
+
+/** proc_pid_stat(5): utime, stime, cutime and cstime are fields 14 to 17. */
+function ticksOf(pid: number): { self: number; ended_children: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .split(" ")
+      .map(Number);
+    const [user = 0, system = 0, children_user = 0, children_system = 0] = fields.slice(11);
+    return { self: user + system, ended_children: children_user + children_system };
+  } catch {
+    return undefined;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
 function inspectByPs(pid: number): ProcessDetails | undefined {
   const ps = spawnSync("ps", ["-ww", "-o", "stat=,uid=,lstart=,command=", "-p", String(pid)], {
     encoding: "utf8",

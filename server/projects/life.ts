@@ -6,6 +6,7 @@ import type { ProjectRow } from "../access/store.ts";
 import { checkSettings } from "../endpoints/settings.ts";
 import { ApiError, unreachable } from "../errors.ts";
 import { refuseWhileOperating } from "../operations/store.ts";
+import { judgeQuota } from "./consumption/store.ts";
 import { checkProjectSettings } from "./settings.ts";
 import { hasProtectedBranch, markProjectDeleted, moveProjects, updateProject } from "./store.ts";
 
@@ -19,7 +20,7 @@ export async function changeProject(
   checkSettings(known_settings, default_endpoint_settings?.pg_settings);
   // Fields that a change does not name stay as they are.
   const { settings: before, default_endpoint_settings: usual } = access.project;
-  return await updateProject(access, {
+  const changed = await updateProject(access, {
     name,
     ...(settings === undefined
       ? {}
@@ -27,6 +28,7 @@ export async function changeProject(
           settings: checkProjectSettings({
             ...before,
             ...settings,
+            ...(settings.quota ? { quota: { ...before.quota, ...settings.quota } } : {}),
             ...(settings.allowed_ips ? { allowed_ips: { ...before.allowed_ips, ...settings.allowed_ips } } : {}),
           }),
         }),
@@ -34,6 +36,9 @@ export async function changeProject(
       ? {}
       : { default_endpoint_settings: { ...usual, ...default_endpoint_settings } }),
   });
+  // Raised, it lets computes start at once; lowered, the jobs suspend them.
+  if (settings?.quota !== undefined) await judgeQuota(access);
+  return changed;
 }
 
 /** Deletes a project for everybody at once. Its data waits for a while, should it be recovered. */

@@ -6,7 +6,7 @@ import { type AuditSubject, type Route, route } from "../route.ts";
 import { composeConnectionUri } from "./connection.ts";
 import { createProject, type ProjectDeps } from "./create.ts";
 import { changeProject, deleteProject, transferProjects } from "./life.ts";
-import { listProjects, listRecoverableProjects, markProjectRecovered, toProject } from "./store.ts";
+import { describeProject, listProjects, listRecoverableProjects, markProjectRecovered } from "./store.ts";
 
 const PAGE = 10;
 
@@ -39,24 +39,25 @@ export function projectRoutes(deps: ProjectDeps): Route[] {
     }),
     route(contract.getProject, {
       requires: { on: "project", action: "project.read" },
-      run: async (access) => ({ project: toProject(access.project) }),
+      run: async (access) => ({ project: await describeProject(access, access.project) }),
     }),
     route(contract.updateProject, {
       requires: { on: "project", action: "project.update" },
       run: async (access, { body }) => {
-        return { project: toProject(await changeProject(access, deps.settings, body.project)), operations: [] };
+        const row = await changeProject(access, deps.settings, body.project);
+        return { project: await describeProject(access, row), operations: [] };
       },
       audit: aboutProject,
     }),
     route(contract.deleteProject, {
       requires: { on: "project", action: "project.delete" },
-      run: async (access) => ({ project: toProject(await deleteProject(access)) }),
+      run: async (access) => ({ project: await describeProject(access, await deleteProject(access)) }),
       audit: aboutProject,
     }),
     route(contract.recoverProject, {
       requires: { on: "deleted_project", action: "project.recover" },
       run: async (access) => {
-        const project = toProject(await markProjectRecovered(access));
+        const project = await describeProject(access, await markProjectRecovered(access));
         return { project, branches: await listAllBranches(access) };
       },
       audit: aboutProject,

@@ -6,19 +6,26 @@ import type { ProjectRow } from "../access/store.ts";
 import { encodeCursor, parseCursor } from "../cursor.ts";
 import { OWN_PORT_HOST } from "../endpoints/ports.ts";
 import { ApiError } from "../errors.ts";
+import { type Consumption, readConsumption } from "./consumption/store.ts";
 
 /** The resource projects: what an organization owns, and what branches, computes and the rest hang on. */
 
 const COLUMNS = [
   ...(["id", "org_id", "name", "region_id", "pg_version", "settings", "default_endpoint_settings"] as const),
-  ...(["created_by", "created_at", "updated_at"] as const),
+  ...(["quota_exceeded", "created_by", "created_at", "updated_at"] as const),
 ] as const;
 
 /** What Neon sends for an instant that has not been. */
 const NEVER = "0001-01-01T00:00:00Z";
 
-/** Figures are zero because nothing is metered here, and a limit of zero is none. */
-function commonFields(row: ProjectRow) {
+/** Of a project that has only just been made. Transfer is not measured. */
+const NOTHING: Consumption = {
+  ...{ active_seconds: 0, cpu_seconds: 0, written_bytes: 0, storage_byte_hours: 0, storage_bytes: 0 },
+  ...{ period_start: NEVER, period_end: NEVER },
+};
+
+/** A limit of zero is none. */
+function commonFields(row: ProjectRow, { cpu_seconds }: Consumption) {
   return {
     id: row.id,
     platform_id: "local",
@@ -30,7 +37,7 @@ function commonFields(row: ProjectRow) {
     branch_logical_size_limit: 0,
     branch_logical_size_limit_bytes: 0,
     store_passwords: true,
-    cpu_used_sec: 0,
+    cpu_used_sec: cpu_seconds,
     creation_source: "api",
     history_retention_seconds: 0,
     created_at: row.created_at,
@@ -43,20 +50,35 @@ function commonFields(row: ProjectRow) {
 }
 
 /** A project as the API answers it. */
-export function toProject(row: ProjectRow): Project {
+export function toProject(row: ProjectRow, consumption = NOTHING): Project {
   return {
-    ...commonFields(row),
-    data_storage_bytes_hour: 0,
+    ...commonFields(row, consumption),
+    data_storage_bytes_hour: consumption.storage_byte_hours,
     data_transfer_bytes: 0,
-    written_data_bytes: 0,
-    compute_time_seconds: 0,
-    active_time_seconds: 0,
-    consumption_period_start: NEVER,
-    consumption_period_end: NEVER,
+    written_data_bytes: consumption.written_bytes,
+    compute_time_seconds: consumption.cpu_seconds,
+    active_time_seconds: consumption.active_seconds,
+    consumption_period_start: consumption.period_start,
+    consumption_period_end: consumption.period_end,
+    synthetic_storage_size: consumption.storage_bytes,
   };
 }
 
-const toListItem = (row: ProjectRow): ProjectListItem => ({ ...commonFields(row), active_time: 0 });
+/** The same, with what it has consumed. */
+export async function describeProject(access: ProjectAccess, row: ProjectRow): Promise<Project> {
+  return toProject(row, (await readConsumption(access, [row.id])).get(row.id));
+}
+
+async function toListItems(access: CallerAccess, rows: readonly ProjectRow[]): Promise<ProjectListItem[]> {
+  const found = await readConsumption(
+    access,
+    rows.map(({ id }) => id),
+  );
+  return rows.map((row) => {
+    const consumption = found.get(row.id) ?? NOTHING;
+    return { ...commonFields(row, consumption), active_time: consumption.active_seconds };
+  });
+}
 
 /** How long a deleted project can be recovered, as at Neon. */
 const RECOVERABLE = sql`interval '7 days'`;
@@ -121,7 +143,7 @@ export async function listProjects(access: OrganizationAccess, page: ProjectPage
   const rows = await query.execute();
   const last = rows.at(-1);
   return {
-    projects: rows.map(toListItem),
+    projects: await toListItems(access, rows),
     ...(last ? { pagination: { cursor: encodeCursor([last.position, last.id]) } } : {}),
   };
 }
@@ -148,9 +170,10 @@ export async function listRecoverableProjects(access: OrganizationAccess, page: 
   }
   const rows = await query.execute();
   const last = rows.at(-1);
+  const items = await toListItems(access, rows);
   return {
-    projects: rows.map(({ deleted_at, recoverable_until, ...row }) => ({
-      ...toListItem(row),
+    projects: rows.map(({ deleted_at, recoverable_until }, n) => ({
+      ...(items[n] as ProjectListItem),
       deleted_at,
       recoverable_until,
     })),

@@ -1,4 +1,7 @@
+import { findComputeForJob } from "../computes/store.ts";
 import { type JobDeps, reach } from "../deps.ts";
+import { countCompute } from "../meters/count.ts";
+import { endMeterForJob } from "../meters/store.ts";
 import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
 import { type DoomedBranch, deleteBranchForJob, getBranchForJob, listEndpointIdsForJob } from "./store.ts";
 
@@ -9,7 +12,12 @@ import { type DoomedBranch, deleteBranchForJob, getBranchForJob, listEndpointIds
 export async function removeBranch(deps: JobDeps, branch: DoomedBranch, operation_id?: string): Promise<void> {
   const { id: branch_id, project_id, storage_id } = branch;
   await reach(deps, "remove_branch:begun");
-  for (const id of await listEndpointIdsForJob(deps.db, branch_id)) await deps.compute.remove(id);
+  for (const id of await listEndpointIdsForJob(deps.db, branch_id)) {
+    const compute = await findComputeForJob(deps.db, id);
+    if (compute?.current_state === "active") await countCompute(deps, compute);
+    await deps.compute.remove(id);
+    await endMeterForJob(deps.db, id);
+  }
   await reach(deps, "remove_branch:computes_removed");
   await deps.storage.remove(storage_id);
   await reach(deps, "remove_branch:storage_removed");

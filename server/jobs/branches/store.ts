@@ -85,7 +85,10 @@ export async function finishResetForJob(
     .where("id", "=", id)
     .execute();
   if (backup_id !== null) {
-    await tx.updateTable("branches").set({ storage_id }).where("id", "=", backup_id).execute();
+    // Its log goes on where it was counted last.
+    await sql`update branches set (storage_id, metered_storage_id, metered_lsn, storage_bytes) =
+      (select ${storage_id}::text, metered_storage_id, metered_lsn, storage_bytes from branches where id = ${id})
+      where id = ${backup_id}`.execute(tx);
     await markBranchReadyForJob(tx, backup_id);
   }
   if (source_id !== id) await replaceContent(tx, source_id, id, reseal);

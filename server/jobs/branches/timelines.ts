@@ -3,6 +3,7 @@ import { describeError } from "../../log.ts";
 import { openRolePassword, sealRolePassword } from "../../roles/password.ts";
 import { findComputeForJob, markEndpointIdleForJob } from "../computes/store.ts";
 import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
+import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
 import {
   type BranchRow,
@@ -46,8 +47,9 @@ async function resetTimeline(deps: JobDeps, operation: ClaimedOperation, branch:
   const origin = await deps.storage.branch(reset.storage_id, source.storage_id);
   await reach(deps, "reset_timeline:storage_made");
   for (const id of await listEndpointIdsForJob(deps.db, branch.id)) {
-    await deps.compute.suspend(id, "fast");
     const compute = await findComputeForJob(deps.db, id);
+    if (compute?.current_state === "active") await countCompute(deps, compute);
+    await deps.compute.suspend(id, "fast");
     if (compute) await markEndpointIdleForJob(deps.db, id);
   }
   await reach(deps, "reset_timeline:compute_suspended");

@@ -3,6 +3,8 @@ import { describeError } from "../../log.ts";
 import { BackOff } from "../back-off.ts";
 import type { JobDeps } from "../deps.ts";
 import { forEachOf } from "../for-each.ts";
+import { countCompute } from "../meters/count.ts";
+import { skipUncountedForJob } from "../meters/store.ts";
 import type { Job } from "../runner.ts";
 import { applyContent } from "./apply-content.ts";
 import { startCompute } from "./start-compute.ts";
@@ -27,6 +29,7 @@ export function computesJob(deps: JobDeps): Job {
     if (!wanted) return;
     const started = clock.monotonic_ms();
     try {
+      if (!was_running) await skipUncountedForJob(db, endpoint_id);
       await startCompute(deps, wanted);
       if (wanted.applied_revision !== wanted.content_revision) await applyContent(deps, endpoint_id, wanted.branch_id);
       ensured.add(endpoint_id);
@@ -42,8 +45,9 @@ export function computesJob(deps: JobDeps): Job {
   }
 
   async function rest(endpoint_id: string): Promise<void> {
-    const still = (await store.listUnwantedComputesForJob(db, node_id)).some(({ id }) => id === endpoint_id);
+    const still = (await store.listUnwantedComputesForJob(db, node_id)).find(({ id }) => id === endpoint_id);
     if (!still) return;
+    await countCompute(deps, still);
     await compute.suspend(endpoint_id, "fast");
     await store.markEndpointIdleForJob(db, endpoint_id);
   }

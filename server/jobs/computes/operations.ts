@@ -1,5 +1,6 @@
 import { unreachable } from "../../errors.ts";
 import { type JobDeps, reach, type Step } from "../deps.ts";
+import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
 import { startCompute } from "./start-compute.ts";
@@ -15,7 +16,8 @@ import {
 export async function startRecorded(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
   await reach(deps, "start_compute:claimed");
   const compute = await findOf(deps, operation);
-  if (!compute || compute.disabled || compute.desired_state !== "running") return await skip(deps, operation);
+  const may = compute && !compute.disabled && compute.quota_exceeded === null;
+  if (!may || compute.desired_state !== "running") return await skip(deps, operation);
   await bringUp(deps, compute, "start_compute");
   await deps.db.transaction().execute(async (tx) => {
     await finishOperationForJob(tx, operation.id, deps.node_id);
@@ -31,7 +33,7 @@ export async function startRecorded(deps: JobDeps, operation: ClaimedOperation):
 export async function applyRecorded(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
   await reach(deps, "apply_config:claimed");
   const compute = operation.endpoint_id === null ? undefined : await findOf(deps, operation);
-  if (!compute || compute.disabled) return await skip(deps, operation);
+  if (!compute || compute.disabled || compute.quota_exceeded !== null) return await skip(deps, operation);
   await bringUp(deps, compute, "apply_config");
   const rests = compute.desired_state === "suspended";
   if (rests) await deps.compute.suspend(compute.id, "fast");
@@ -48,6 +50,7 @@ export async function suspendRecorded(deps: JobDeps, operation: ClaimedOperation
   await reach(deps, "suspend_compute:claimed");
   const compute = await findOf(deps, operation);
   if (!compute) return await skip(deps, operation);
+  if (compute.current_state === "active") await countCompute(deps, compute);
   if (compute.deleted_at === null) await deps.compute.suspend(compute.id, "fast");
   else await deps.compute.remove(compute.id);
   await reach(deps, "suspend_compute:compute_suspended");
@@ -63,6 +66,8 @@ async function bringUp(deps: JobDeps, compute: ComputeRow, action: "start_comput
   await startCompute(deps, compute);
   await reach(deps, `${action}:compute_running` satisfies Step);
   if (compute.applied_revision !== compute.content_revision) await applyContent(deps, compute.id, compute.branch_id);
+  // From here on what is written to the branch is its people's.
+  await countCompute(deps, compute);
   await reach(deps, `${action}:content_applied` satisfies Step);
 }
 

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { sqlState, type Tx } from "../../db/pool.ts";
+import { beginMeterForJob, endMeterForJob } from "../meters/store.ts";
 
 /** SQL about computes and what is inside of them, for jobs alone (see `jobs/store.ts`). */
 
@@ -17,16 +18,22 @@ export interface ComputeRow {
   readonly admin_password_of: string;
   readonly content_revision: number;
   readonly applied_revision: number;
+  /** Which of its project's quotas is used up: it may not run then. */
+  readonly quota_exceeded: string | null;
 }
 
 const COMPUTE_COLUMNS = [
   ...(["e.id", "e.branch_id", "b.storage_id", "e.current_state", "e.desired_state"] as const),
   ...(["e.disabled", "e.deleted_at", "e.settings", "b.admin_password", "b.admin_password_of"] as const),
-  ...(["b.content_revision", "b.applied_revision"] as const),
+  ...(["b.content_revision", "b.applied_revision", "p.quota_exceeded"] as const),
 ] as const;
 
 function computes(tx: Tx) {
-  return tx.selectFrom("endpoints as e").innerJoin("branches as b", "b.id", "e.branch_id").select(COMPUTE_COLUMNS);
+  return tx
+    .selectFrom("endpoints as e")
+    .innerJoin("branches as b", "b.id", "e.branch_id")
+    .innerJoin("projects as p", "p.id", "e.project_id")
+    .select(COMPUTE_COLUMNS);
 }
 
 /** Undefined when its row has gone. */
@@ -37,9 +44,9 @@ export async function findComputeForJob(tx: Tx, endpoint_id: string): Promise<Co
 /** The computes of this node whose data is whole and whose branch and project are not deleted. */
 function living(tx: Tx, node_id: string) {
   return computes(tx)
-    .innerJoin("projects as p", "p.id", "e.project_id")
     .where("b.node_id", "=", node_id)
     .where("b.current_state", "=", "ready")
+    .where("p.quota_exceeded", "is", null)
     .where("b.deleted_at", "is", null)
     .where("p.deleted_at", "is", null)
     .where("e.deleted_at", "is", null);
@@ -78,15 +85,19 @@ export async function updateDesiredStateForJob(tx: Tx, endpoint_id: string, desi
 
 /**
  * Computes of this node that ought not to run, and by their rows do: put to rest while nobody was there to do
- * it, disabled, or of a deleted project. Those with work recorded are left to it.
+ * it, disabled, or of a project that is deleted or has used up a quota. Those with work recorded are left to it.
  */
 export async function listUnwantedComputesForJob(tx: Tx, node_id: string): Promise<ComputeRow[]> {
   return await computes(tx)
-    .innerJoin("projects as p", "p.id", "e.project_id")
     .where("b.node_id", "=", node_id)
     .where("e.current_state", "=", "active")
     .where((eb) =>
-      eb.or([eb("e.desired_state", "=", "suspended"), eb("e.disabled", "=", true), eb("p.deleted_at", "is not", null)]),
+      eb.or([
+        eb("e.desired_state", "=", "suspended"),
+        eb("e.disabled", "=", true),
+        eb("p.deleted_at", "is not", null),
+        eb("p.quota_exceeded", "is not", null),
+      ]),
     )
     .where(({ not, exists, selectFrom }) =>
       not(
@@ -116,8 +127,9 @@ export async function updateEndpointPortForJob(tx: Tx, endpoint_id: string, port
   }
 }
 
-/** Records that a compute runs, and with which settings. */
+/** Records that a compute runs, and with which settings. Its time counts. */
 export async function markEndpointStartedForJob(tx: Tx, { id, settings }: ComputeRow): Promise<void> {
+  await beginMeterForJob(tx, id);
   await tx
     .updateTable("endpoints")
     .set({
@@ -138,6 +150,7 @@ export async function markEndpointIdleForJob(tx: Tx, endpoint_id: string): Promi
     .where("id", "=", endpoint_id)
     .where("current_state", "=", "active")
     .execute();
+  await endMeterForJob(tx, endpoint_id);
 }
 
 /** Puts the settings back to those that the compute has run with. */
@@ -238,9 +251,4 @@ export async function markContentAppliedForJob(tx: Tx, branch_id: string, conten
     .where("id", "=", branch_id)
     .where("applied_revision", "<", revision)
     .execute();
-}
-
-/** Records the size of a branch. Measuring it is no change to it, so `updated_at` stays. */
-export async function updateLogicalSizeForJob(tx: Tx, branch_id: string, bytes: number): Promise<void> {
-  await tx.updateTable("branches").set({ logical_size: bytes }).where("id", "=", branch_id).execute();
 }

@@ -1,6 +1,7 @@
 import type { ComputeAddress } from "../../compute/driver.ts";
 import { ApiError } from "../../errors.ts";
 import type { JobDeps } from "../deps.ts";
+import { countCompute } from "../meters/count.ts";
 import { applyContent } from "./apply-content.ts";
 import { startCompute } from "./start-compute.ts";
 import {
@@ -57,6 +58,7 @@ export function createWaking(deps: JobDeps): Waking {
       await deps.branches.run(found.branch_id, async () => {
         if (under_way.has(endpoint_id) || !isIdle()) return;
         await updateDesiredStateForJob(deps.db, endpoint_id, "suspended");
+        await countCompute(deps, found);
         await deps.compute.suspend(endpoint_id, "fast");
         await markEndpointIdleForJob(deps.db, endpoint_id);
       });

@@ -9,6 +9,7 @@ import { findPostmaster, type Postmaster, readVersion, SUPERUSER } from "../../.
 import { PostgresError } from "../../../postgres/errors.ts";
 import type { EventLog } from "../../../postgres/events.ts";
 import { makePassage, writePrivate } from "../../../postgres/files.ts";
+import { cpuSeconds } from "../../../postgres/process.ts";
 import type { RunningCluster } from "../../../postgres/running-cluster.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { removeSocketDirectory, socketDirectoryFor } from "../../../postgres/socket-directory.ts";
@@ -20,6 +21,7 @@ import {
   type ComputeDriver,
   type ComputeSpec,
   type ComputeStatus,
+  type ComputeUsage,
   type ContentSpec,
   DriverError,
 } from "../../driver.ts";
@@ -98,6 +100,15 @@ export class LocalCompute implements ComputeDriver {
     if (postmaster === undefined) return { endpoint_id, branch_id, state: "stopped" };
     const address = { host, port, socket_directory: postmaster.socketDirectory };
     return { endpoint_id, branch_id, state: "running", address, pid: postmaster.pid };
+  }
+
+  async usage(endpoint_id: string): Promise<ComputeUsage | undefined> {
+    const assigned = await this.#readAssignment(endpoint_id);
+    const postmaster = assigned && this.#postmasterOf(endpoint_id, assigned.branch_id);
+    const cpu_seconds = postmaster && cpuSeconds(postmaster.pid);
+    return cpu_seconds === undefined
+      ? undefined
+      : { process: `${postmaster?.pid} ${postmaster?.started}`, cpu_seconds };
   }
 
   async list(): Promise<ComputeStatus[]> {

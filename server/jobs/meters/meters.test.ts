@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { type CreatedProject, createProject, openPlane, type Plane, queryAsClient, runOnce } from "../test-plane.ts";
+
+interface Figures {
+  readonly active_time_seconds: number;
+  readonly compute_time_seconds: number;
+  readonly written_data_bytes: number;
+  readonly data_storage_bytes_hour: number;
+  readonly synthetic_storage_size: number;
+  readonly consumption_period_start: string;
+  readonly consumption_period_end: string;
+}
+
+describe("what a project consumes", () => {
+  let plane: Plane;
+  let root: CreatedProject;
+  let path: string;
+  let uri: string;
+  before(async () => {
+    plane = await openPlane();
+    root = await createProject(plane);
+    await carryOut();
+    path = `/projects/${root.project.id}`;
+    uri = root.connection_uris[0].connection_uri;
+  });
+  after(() => plane.close());
+
+  /** As a server does that has just been started: nothing is left of the one before but rows and processes. */
+  const carryOut = () => runOnce(plane.reconcilers());
+  const figures = async () => (await plane.call<{ project: Figures }>("GET", path)).body.project;
+  const branch = async (id: string) =>
+    (await plane.call<{ branch: Figures }>("GET", `${path}/branches/${id}`)).body.branch;
+  /** Moves the clock, in effect: what runs has run for so much longer since it was last looked at. */
+  const pass = (seconds: number) =>
+    plane.db
+      .updateTable("compute_meters")
+      .set({ counted_until: new Date(Date.now() - seconds * 1000).toISOString() })
+      .execute();
+  const suspend = () => plane.call("POST", `${path}/endpoints/${root.endpoints[0].id}/suspend`);
+  const start = () => plane.call<{ message: string }>("POST", `${path}/endpoints/${root.endpoints[0].id}/start`);
+  const near = (found: number, expected: number) =>
+    assert.ok(found >= expected && found <= expected + 20, `${found} is not some ${expected}`);
+
+  it("a new project has consumed next to nothing, in this month", async () => {
+    const { active_time_seconds, written_data_bytes, ...rest } = await figures();
+    near(active_time_seconds, 0);
+    assert.ok(written_data_bytes < 1_000_000, `${written_data_bytes}`);
+    const month = new Date().toISOString().slice(0, 7);
+    assert.equal(rest.consumption_period_start, `${month}-01T00:00:00.000Z`);
+    assert.ok(Date.parse(rest.consumption_period_end) - Date.parse(rest.consumption_period_start) >= 28 * 86_400_000);
+    assert.ok(rest.synthetic_storage_size > 10_000_000 && rest.data_storage_bytes_hour >= rest.synthetic_storage_size);
+  });
+
+  it("time counts while a compute runs, also when the server was killed meanwhile, and not while it rests", async () => {
+    await pass(100);
+    await carryOut();
+    near((await figures()).active_time_seconds, 100);
+    await suspend();
+    await pass(50);
+    await carryOut();
+    const { active_time_seconds } = await figures();
+    near(active_time_seconds, 150);
+    assert.deepEqual(await plane.db.selectFrom("compute_meters").selectAll().execute(), []);
+    await carryOut();
+    assert.equal((await figures()).active_time_seconds, active_time_seconds);
+    await start();
+    await carryOut();
+    near((await figures()).active_time_seconds, 150);
+    near((await branch(root.branch.id)).active_time_seconds, 150);
+  });
+
+  it("of a compute that was found dead nobody knows how long it lived: that time does not count", async () => {
+    const before = (await figures()).active_time_seconds;
+    const { compute } = plane.drivers();
+    const pid = (await compute.status(root.endpoints[0].id))?.pid;
+    process.kill(pid ?? 0, "SIGKILL");
+    while ((await compute.status(root.endpoints[0].id))?.state === "running") await new Promise(setImmediate);
+    await pass(1000);
+    await carryOut();
+    near((await figures()).active_time_seconds, before);
+    await queryAsClient(uri, "select 1");
+  });
+
+  it("time is noted in the hours in which it was spent", async () => {
+    await plane.db.deleteFrom("consumption_hours").execute();
+    await pass(3 * 3600);
+    await carryOut();
+    const hours = await plane.db.selectFrom("consumption_hours").select("active_seconds").orderBy("hour").execute();
+    const seconds = hours.map(({ active_seconds }) => active_seconds);
+    assert.ok(
+      seconds.every((n) => n <= 3600.001),
+      `${seconds}`,
+    );
+    assert.ok(seconds.length >= 4 && seconds[1] === 3600);
+    near(
+      seconds.reduce((sum, n) => sum + n),
+      3 * 3600,
+    );
+  });
+
+  it("processor time and what is written are read from the compute, its own restarts and sleeps included", async () => {
+    const before = await figures();
+    await queryAsClient(
+      uri,
+      "create table big as select n, repeat(md5(n::text), 8) as text from generate_series(1, 40000) n",
+    );
+    await queryAsClient(uri, "select sum(length(md5(repeat('x', n)))) from generate_series(1, 12000) n");
+    await suspend();
+    await carryOut();
+    await start();
+    await carryOut();
+    const spent = await figures();
+    assert.ok(spent.compute_time_seconds > before.compute_time_seconds, `${spent.compute_time_seconds}`);
+    assert.ok(spent.compute_time_seconds < before.compute_time_seconds + 60);
+    const written = spent.written_data_bytes - before.written_data_bytes;
+    assert.ok(written > 10_000_000 && written < 40_000_000, `${written}`);
+  });
+
+  it("a branch's own writes are its own, a restore writes nothing, and a deleted branch stays in the sum", async () => {
+    const body = { endpoints: [{ type: "read_write" }] };
+    const made = await plane.call<{ branch: { id: string }; connection_uris: [{ connection_uri: string }] }>(
+      ...(["POST", `${path}/branches`] as const),
+      { body },
+    );
+    await carryOut();
+    const { id } = made.body.branch;
+    await queryAsClient(made.body.connection_uris[0].connection_uri, "update big set n = n + 1");
+    await carryOut();
+    const { written_data_bytes: own } = await branch(id);
+    assert.ok(own > 10_000_000, `${own}`);
+    const before = (await figures()).written_data_bytes;
+    const restore = { source_branch_id: root.branch.id, preserve_under_name: "kept" };
+    assert.equal((await plane.call("POST", `${path}/branches/${id}/restore`, { body: restore })).status, 200);
+    await carryOut();
+    await carryOut();
+    assert.ok((await figures()).written_data_bytes < before + 5_000_000);
+    assert.equal((await plane.call("DELETE", `${path}/branches/${id}`)).status, 200);
+    await carryOut();
+    assert.ok((await figures()).written_data_bytes >= before);
+    assert.ok((await figures()).written_data_bytes < before + 5_000_000);
+  });
+
+  it("a quota that is used up suspends computes, lets nobody start them, and gives way when it is raised", async () => {
+    const set = (quota: object) =>
+      plane.call<{ message: string }>("PATCH", path, { body: { project: { settings: { quota } } } });
+    const state = async () => (await plane.drivers().compute.status(root.endpoints[0].id))?.state;
+    assert.equal((await set({ active_time_seconds: 1_000_000 })).status, 200);
+    await carryOut();
+    assert.equal(await state(), "running");
+    await plane.db.updateTable("consumption_hours").set({ cpu_seconds: 5, active_seconds: 50 }).execute();
+    for (const quota of [{ active_time_seconds: 10 }, { compute_time_seconds: 1 }, { written_data_bytes: 1 }]) {
+      const none = { active_time_seconds: 0, compute_time_seconds: 0, written_data_bytes: 0 };
+      assert.equal((await set({ ...none, ...quota })).status, 200);
+      await carryOut();
+      assert.equal(await state(), "stopped", JSON.stringify(quota));
+      await assert.rejects(queryAsClient(uri, "select 1"), "a client woke it");
+      assert.equal(await state(), "stopped");
+      const refused = await start();
+      assert.equal(refused.status, 422);
+      assert.match(refused.body.message, new RegExp(Object.keys(quota)[0] ?? "?"));
+      assert.equal((await set(none)).status, 200);
+      await carryOut();
+      assert.equal(await state(), "running");
+      await queryAsClient(uri, "select 1");
+    }
+    for (const name of ["logical_size_bytes", "data_transfer_bytes"]) {
+      const refused = await set({ [name]: 1 });
+      assert.equal(refused.status, 400);
+      assert.ok(refused.body.message.includes(name));
+    }
+  });
+
+  it("a deletion of the project ends its meters with it", async () => {
+    assert.equal((await plane.call("DELETE", path)).status, 200);
+    await plane.endRecovery();
+    await carryOut();
+    for (const table of ["compute_meters", "consumption_hours"] as const) {
+      assert.deepEqual(await plane.db.selectFrom(table).select("project_id").execute(), [], table);
+    }
+  });
+});
