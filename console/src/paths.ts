@@ -14,6 +14,7 @@ export const paths = {
 
   newOrganization: () => "/organizations/new",
   projects: (org_id: string) => `/organizations/${org_id}/projects`,
+  deletedProjects: (org_id: string) => `/organizations/${org_id}/projects/deleted`,
   newProject: (org_id: string) => `/organizations/${org_id}/projects/new`,
   members: (org_id: string) => `/organizations/${org_id}/members`,
   organizationSettings: (org_id: string) => `/organizations/${org_id}/settings`,

@@ -168,6 +168,11 @@ const projects = createRoute({
   path: "projects",
   component: lazyRouteComponent(() => import("./pages/organizations/projects.tsx"), "ProjectsPage"),
 });
+const deleted_projects = createRoute({
+  getParentRoute: () => organization,
+  path: "projects/deleted",
+  component: lazyRouteComponent(() => import("./pages/organizations/deleted-projects.tsx"), "DeletedProjectsPage"),
+});
 const new_project = createRoute({
   getParentRoute: () => organization,
   path: "projects/new",
@@ -236,6 +241,7 @@ const tree = root.addChildren([
     organization.addChildren([
       organization_home,
       projects,
+      deleted_projects,
       new_project,
       members,
       organization_settings,

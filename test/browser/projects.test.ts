@@ -97,6 +97,28 @@ test("a project is renamed, and the switcher knows it", async () => {
   await page.keyboard.press("Escape");
 });
 
+test("the addresses that may connect and the defaults of computes are kept, and wrong ones told beside their field", async () => {
+  const addresses = page.getByRole("form", { name: "Allowed addresses" });
+  await addresses.getByLabel("Addresses and ranges").fill("203.0.113.0/24\nnonsense");
+  await addresses.getByRole("button", { name: "Save addresses" }).click();
+  await addresses.getByText(/"nonsense" in "allowed_ips" is not/).waitFor();
+  await addresses.getByLabel("Addresses and ranges").fill("203.0.113.0/24\n192.0.2.4");
+  await addresses.getByLabel("Protected branches only").check();
+  await addresses.getByRole("button", { name: "Save addresses" }).click();
+  await page.getByText("Only these addresses may connect from now on.").waitFor();
+  const defaults = page.getByRole("form", { name: "Defaults of new computes" });
+  await defaults.getByLabel("PostgreSQL settings").fill("work_mem = 12MB");
+  await defaults.getByRole("button", { name: "Save defaults" }).click();
+  await page.getByText("New computes get these settings.").waitFor();
+  const { project } = await server.expect<{ project: Record<string, unknown> }>(200, "GET", `/projects/${project_id}`, {
+    key: ada.key,
+  });
+  assert.deepEqual(project.settings, {
+    allowed_ips: { ips: ["203.0.113.0/24", "192.0.2.4"], protected_branches_only: true },
+  });
+  assert.deepEqual(project.default_endpoint_settings, { pg_settings: { work_mem: "12MB" } });
+});
+
 test("deleting asks for the name, and takes nothing else for it", async () => {
   await page.getByRole("button", { name: "Delete project…" }).click();
   const asked = page.getByRole("dialog", { name: "Delete shop front?" });
@@ -111,4 +133,20 @@ test("deleting asks for the name, and takes nothing else for it", async () => {
   assert.equal((await server.call("GET", `/projects/${project_id}`, { key: ada.key })).status, 404);
   await page.goto(`${server.url}/projects/${project_id}`);
   await page.getByText("It does not exist, or you are not a member").waitFor();
+});
+
+test("a deleted project is listed for seven days, and comes back with its data", async () => {
+  await page.goto(`${server.url}/`);
+  await page.getByRole("link", { name: "Deleted projects" }).click();
+  await page.getByRole("heading", { level: 1, name: "Deleted projects" }).waitFor();
+  await page.getByRole("row", { name: /shop front.*(in [67] days)/ }).waitFor();
+  await page.getByRole("button", { name: "Actions for shop front" }).click();
+  await page.getByRole("menuitem", { name: "Recover…" }).click();
+  await page.getByText("Its project-scoped keys stay revoked").waitFor();
+  await page.getByRole("button", { name: "Recover project" }).click();
+  await page.getByRole("heading", { level: 1, name: "shop front" }).waitFor();
+  await page.getByRole("table", { name: "Computes" }).getByText("active", { exact: true }).waitFor();
+  await page.goto(`${server.url}/`);
+  await page.getByRole("link", { name: "Deleted projects" }).click();
+  await page.getByText("No project was deleted in the last seven days.").waitFor();
 });

@@ -33,12 +33,19 @@ const press = (name: string | RegExp) => (page: Page) => page.getByRole("button"
 const choose = (menu: string | RegExp, item: string) => async (page: Page) => {
   await press(menu)(page);
   await page.getByRole("menuitem", { name: item }).click();
+  await page.locator("[role=dialog], [role=alertdialog]").first().waitFor();
+};
+/** Presses what opens a dialog, and waits for that: its code may still be on the way. */
+const open = (name: string | RegExp) => async (page: Page) => {
+  await press(name)(page);
+  await page.locator("[role=dialog], [role=alertdialog]").first().waitFor();
 };
 const answer = (url: RegExp, status: number, body: unknown) => (page: Page) =>
   page.route(url, (route) => route.fulfill({ status, json: body }));
 
 function shots(demo: Demo): Shot[] {
   const { org_id, project_id, branch_id } = demo;
+  const deleted = `/organizations/${org_id}/projects/deleted`;
   const branches = `/projects/${project_id}/branches`;
   const branch = `${branches}/${branch_id}`;
   const keys = "/account/api-keys";
@@ -149,6 +156,12 @@ function shots(demo: Demo): Shot[] {
     { name: "organization-stranger", path: members, as: "stranger" },
     { name: "projects-empty", path: "/", as: "stranger" },
     {
+      name: "deleted-projects-some",
+      path: deleted,
+      as: "admin",
+      prepare: answer(/recoverable=true/, 200, gone(org_id)),
+    },
+    {
       ...dialog,
       name: "project-password",
       path: `/projects/${project_id}`,
@@ -167,7 +180,7 @@ function shots(demo: Demo): Shot[] {
       prepare: answer(/\/operations\?/, 200, { operations: operations(project_id, "failed") }),
     },
     { ...dialog, name: "project-delete", path: `/projects/${project_id}/settings`, act: press("Delete project…") },
-    { ...dialog, name: "branch-create", path: branches, act: press("Create branch") },
+    { ...dialog, name: "branch-create", path: branches, act: open("Create branch") },
     { ...dialog, name: "branch-menu", path: branches, act: press("Actions for preview/login") },
     { ...dialog, name: "branch-reset", path: branches, act: choose("Actions for preview/login", "Reset…") },
     { ...dialog, name: "branch-delete", path: branches, act: choose("Actions for ada/try-index", "Delete…") },
@@ -188,10 +201,10 @@ function shots(demo: Demo): Shot[] {
       prepare: answer(/\/operations\?/, 200, { operations: operations(project_id, "running", branch_id) }),
     },
     { ...dialog, name: "compute-settings", path: branch, act: choose("More for this compute", "Settings…") },
-    { ...dialog, name: "compute-suspend", path: branch, act: press("Suspend") },
-    { ...dialog, name: "role-create", path: branch, act: press("Create role") },
+    { ...dialog, name: "compute-suspend", path: branch, act: open("Suspend") },
+    { ...dialog, name: "role-create", path: branch, act: open("Create role") },
     { ...dialog, name: "role-password", path: branch, act: choose(/^Actions for role/, "Show password…") },
-    { ...dialog, name: "database-create", path: branch, act: press("Create database") },
+    { ...dialog, name: "database-create", path: branch, act: open("Create database") },
     { ...dialog, name: "user-menu", path: keys, act: press(/User menu/) },
     { ...dialog, name: "switcher", path: `/projects/${project_id}`, act: press(/Switch project/) },
     { ...dialog, name: "palette", path: keys, act: openPalette },
@@ -209,6 +222,19 @@ const FAILURE = {
   code: "INTERNAL",
   message: "internal error; quote the request_id when you report it",
 };
+
+/** Projects that were deleted some days ago. */
+function gone(org_id: string) {
+  const day_ms = 86_400_000;
+  const projects = ["old-shop", "load-test"].map((name, index) => {
+    const deleted_ms = Date.now() - (index + 1) * 2.2 * day_ms;
+    const [deleted_at, recoverable_until] = [deleted_ms, deleted_ms + 7 * day_ms].map((ms) =>
+      new Date(ms).toISOString(),
+    );
+    return { id: `quiet-river-${index}2345678`, name, org_id, deleted_at, recoverable_until };
+  });
+  return { projects, applications: {}, integrations: {} };
+}
 
 const BRANCHES = /\/api\/v2\/projects\/[^/]+\/branches$/;
 

@@ -49,6 +49,11 @@ export const STOPS: readonly Stop[] = [
     heading: { admin: "Projects", stranger: HIDDEN },
   },
   {
+    name: "deleted-projects",
+    path: ({ org_id }) => `/organizations/${org_id}/projects/deleted`,
+    heading: { admin: "Deleted projects", stranger: HIDDEN },
+  },
+  {
     name: "new-project",
     path: ({ org_id }) => `/organizations/${org_id}/projects/new`,
     heading: { admin: "Create project", stranger: HIDDEN },

@@ -2,12 +2,12 @@ import { Autocomplete } from "@base-ui/react/autocomplete";
 import { Dialog } from "@base-ui/react/dialog";
 import { listProjects } from "@latchkey/contract/projects.ts";
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useNavigate, useParams } from "@tanstack/react-router";
 import { Search } from "lucide-react";
 import { useMemo } from "react";
 import { listQuery } from "../api/queries.ts";
 import { paths } from "../paths.ts";
-import { useOrganizations, usePresentOrganization } from "./present.ts";
+import { useOrganizations, usePresentOrganization, useProject } from "./present.ts";
 import { THEMES, useTheme } from "./theme.ts";
 
 interface Command {
@@ -95,6 +95,8 @@ function useGroups(): Group[] {
   const navigate = useNavigate();
   const [, setTheme] = useTheme();
   const present = usePresentOrganization();
+  const { project_id } = useParams({ strict: false });
+  const project = useProject(project_id).data;
   const organizations = useOrganizations().data?.organizations;
   const projects = useQuery({
     ...listQuery(listProjects, { query: { org_id: present?.id ?? "", limit: 400 } }),
@@ -110,9 +112,16 @@ function useGroups(): Group[] {
     });
     const here = present && [
       go("Projects", paths.projects(present.id)),
+      go("Deleted projects", paths.deletedProjects(present.id)),
       go("Members", paths.members(present.id)),
       go("Organization settings", paths.organizationSettings(present.id)),
       go("Organization API keys", paths.organizationApiKeys(present.id)),
+    ];
+    const of_project = project && [
+      go("Create branch", paths.branches(project.id), { create: true }),
+      go("Branches", paths.branches(project.id)),
+      go("Operations", paths.operations(project.id)),
+      go("Project settings", paths.projectSettings(project.id)),
     ];
     const groups: Group[] = [
       {
@@ -134,6 +143,7 @@ function useGroups(): Group[] {
           })),
         ],
       },
+      ...(of_project && project ? [{ value: project.name, items: of_project }] : []),
       ...(here && present ? [{ value: present.name, items: here }] : []),
       {
         value: "Account",
@@ -143,5 +153,5 @@ function useGroups(): Group[] {
       { value: "Organizations", items: (organizations ?? []).map(({ id, name }) => go(name, paths.projects(id))) },
     ];
     return groups.filter(({ items }) => items.length > 0);
-  }, [navigate, setTheme, present, organizations, projects]);
+  }, [navigate, setTheme, present, project, organizations, projects]);
 }

@@ -86,7 +86,7 @@ export function Item({ onClick, danger = false, disabled_reason, children }: Men
     <BaseMenu.Item
       onClick={onClick}
       disabled={disabled}
-      className={classes(ITEM, danger && !disabled && "text-danger", disabled && "flex-wrap py-1.5 text-muted")}
+      className={classes(ITEM, danger && !disabled && "text-danger", disabled && "flex-wrap gap-y-0 py-1.5 text-muted")}
     >
       {children}
       {/* A menu item takes focus when it is disabled too, so its reason is read out with it. */}

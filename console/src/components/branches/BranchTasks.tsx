@@ -132,7 +132,7 @@ export function BranchTasks(props: BranchTasksProps) {
           <>
             <p>
               Its data{logical_size === undefined ? "" : ` (${formatBytes(logical_size)})`}, roles and databases are
-              deleted{endpoint === undefined ? "" : ", its compute stops answering"}, and connections to it end.
+              deleted{endpoint === undefined ? "." : ", its compute stops answering, and connections to it end."}
             </p>
             <p>{name} cannot be recovered.</p>
           </>

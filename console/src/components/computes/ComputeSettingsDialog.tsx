@@ -10,11 +10,12 @@ import { refresh } from "../../api/queries.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Actions, Dialog } from "../../ui/Dialog.tsx";
 import { FormRefusal } from "../../ui/Form.tsx";
-import { RadioField, TextAreaField, TextField } from "../../ui/fields.tsx";
+import { RadioField, TextField } from "../../ui/fields.tsx";
 import { announce } from "../../ui/Toasts.tsx";
 import { ApiForm, Submit } from "../ApiForm.tsx";
 import { follow } from "../projects/operations.ts";
 import { readSettings, writeSettings } from "./compute-settings.ts";
+import { PostgresSettingsField } from "./PostgresSettingsField.tsx";
 
 interface ComputeSettingsDialogProps {
   readonly endpoint: Endpoint;
@@ -70,17 +71,9 @@ export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDial
             check: (name) => name.trim() !== "" || before.name === "" || "A name can be changed, not taken away.",
           }}
         />
-        <TextAreaField
+        <PostgresSettingsField
           name="settings"
-          label="PostgreSQL settings"
-          placeholder="work_mem = 64MB"
           hint="One a line. They take the place of those that were chosen before; a change restarts the compute, and connections to it end."
-          rules={{
-            check: (text) => {
-              const read = readSettings(text);
-              return "settings" in read || `Write each as name = value. This is not: ${read.wrong_line}`;
-            },
-          }}
         />
         <RadioField
           name="access"

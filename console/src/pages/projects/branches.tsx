@@ -59,7 +59,12 @@ function columnsFor(as_tree: boolean): readonly Column<BranchNode>[] {
       from: "sm",
       align: "right",
       value: ({ branch }) => branch.logical_size,
-      cell: ({ branch }) => (branch.logical_size === undefined ? "" : formatBytes(branch.logical_size)),
+      cell: ({ branch }) =>
+        branch.logical_size === undefined ? (
+          <span className="text-muted">not yet</span>
+        ) : (
+          formatBytes(branch.logical_size)
+        ),
     },
     {
       id: "created",

@@ -1,7 +1,7 @@
 import type { Operation } from "@latchkey/contract/operations.ts";
 import { useParams } from "@tanstack/react-router";
 import { Failure } from "../../components/Failures.tsx";
-import { describeAction, useOperations } from "../../components/projects/operations.ts";
+import { describeAction, isMoving, useOperations } from "../../components/projects/operations.ts";
 import { OperationState } from "../../components/projects/states.tsx";
 import { useTableView } from "../../components/table-view.ts";
 import { Mono } from "../../ui/Code.tsx";
@@ -19,6 +19,12 @@ const COLUMNS: readonly Column<Operation>[] = [
       <>
         <span>{describeAction(operation.action)}</span>
         {operation.error && <span className="text-13 font-normal text-danger">{operation.error}</span>}
+        {operation.retry_at && isMoving(operation) && (
+          <span className="text-13 font-normal text-muted">
+            failed {operation.failures_count === 1 ? "once" : `${operation.failures_count} times`}, tried again{" "}
+            <Time at={operation.retry_at} />
+          </span>
+        )}
       </>
     ),
   },
@@ -35,7 +41,7 @@ const COLUMNS: readonly Column<Operation>[] = [
     header: "Operation id",
     from: "lg",
     width: "w-80",
-    search: ({ id }) => id,
+    search: ({ id, branch_id = "" }) => `${id} ${branch_id}`,
     cell: ({ id }) => <Mono>{id}</Mono>,
   },
   {

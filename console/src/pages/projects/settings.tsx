@@ -5,6 +5,8 @@ import { api } from "../../api/client.ts";
 import { refresh } from "../../api/queries.ts";
 import { ApiForm, Submit } from "../../components/ApiForm.tsx";
 import { useProject } from "../../components/present.ts";
+import { AllowedAddressesForm } from "../../components/projects/AllowedAddressesForm.tsx";
+import { ComputeDefaultsForm } from "../../components/projects/ComputeDefaultsForm.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { FormRefusal } from "../../ui/Form.tsx";
 import { TextField } from "../../ui/fields.tsx";
@@ -44,8 +46,20 @@ export function ProjectSettingsPage() {
             <Submit className="self-start">Rename</Submit>
           </ApiForm>
           <Section
+            title="Allowed addresses"
+            description="From where its databases may be connected to, from the next connection on. The API and this Console are not concerned."
+          >
+            <AllowedAddressesForm project={project} />
+          </Section>
+          <Section
+            title="Defaults of new computes"
+            description="What a compute is given that is made from now on, unless it is made with settings of its own."
+          >
+            <ComputeDefaultsForm project={project} />
+          </Section>
+          <Section
             title="Delete project"
-            description="Deletes its branches, computes, roles and databases with all their data, and stops its project-scoped keys."
+            description="Stops its computes and revokes its project-scoped keys. Its branches with their data are kept for seven days, in which it can be recovered."
           >
             <Button ref={delete_button} kind="danger" className="self-start" onClick={() => setDeleting(true)}>
               Delete project…

@@ -1,0 +1,36 @@
+import { getProject, type Project, updateProject } from "@latchkey/contract/projects.ts";
+import { api } from "../../api/client.ts";
+import { hasStatus, sentence } from "../../api/errors.ts";
+import { refresh } from "../../api/queries.ts";
+import { FormRefusal } from "../../ui/Form.tsx";
+import { announce } from "../../ui/Toasts.tsx";
+import { ApiForm, Submit } from "../ApiForm.tsx";
+import { readSettings, writeSettings } from "../computes/compute-settings.ts";
+import { PostgresSettingsField } from "../computes/PostgresSettingsField.tsx";
+
+/** What computes are given that are made from now on. */
+export function ComputeDefaultsForm({ project }: { readonly project: Project }) {
+  return (
+    <ApiForm
+      key={project.updated_at}
+      label="Defaults of new computes"
+      className="max-w-[480px]"
+      defaults={{ settings: writeSettings(project.default_endpoint_settings.pg_settings ?? {}) }}
+      onSubmit={async (values) => {
+        const wanted = readSettings(values.settings);
+        if (!("settings" in wanted)) return;
+        await api.call(updateProject, {
+          params: { project_id: project.id },
+          body: { project: { default_endpoint_settings: { pg_settings: wanted.settings } } },
+        });
+        await refresh(getProject);
+        announce("New computes get these settings.");
+      }}
+      refusal={(error) => (hasStatus(error, 400) ? { field: "settings", message: sentence(error.message) } : undefined)}
+    >
+      <PostgresSettingsField name="settings" hint="One a line. Computes that exist keep theirs." />
+      <FormRefusal />
+      <Submit className="self-start">Save defaults</Submit>
+    </ApiForm>
+  );
+}
