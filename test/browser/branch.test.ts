@@ -59,10 +59,16 @@ async function settled(): Promise<void> {
 test("a compute is suspended, started and restarted, and the page follows", async () => {
   await page.goto(`${server.url}/projects/${project.id}/branches/${branch.id}`);
   await page.getByRole("button", { name: "Suspend" }).click();
-  await page.getByText("Connections to it end. The data stays").waitFor();
+  await page.getByText("Connections to it end. The data stays, and it starts again when a client connects.").waitFor();
   await confirm("Suspend compute");
   await page.getByText("idle", { exact: true }).waitFor();
-  await page.getByText(/^suspended /).waitFor();
+  await page.getByText(/^suspended .*, wakes when a client connects$/).waitFor();
+  await settled();
+  assert.equal((await sql(owner.href, "select 1 as one")).length, 1);
+  await page.getByText("active", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Suspend" }).click();
+  await confirm("Suspend compute");
+  await page.getByText("idle", { exact: true }).waitFor();
   await settled();
   await page.getByRole("button", { name: "Start" }).click();
   await page.getByText("active", { exact: true }).waitFor();

@@ -25,6 +25,7 @@ export function OrganizationLayout() {
       title={organization.data?.name ?? "Organization"}
       items={[
         { label: "Projects", to: paths.projects(org_id) },
+        { label: "Deleted projects", to: paths.deletedProjects(org_id), nested: true },
         { label: "Members", to: paths.members(org_id) },
         { label: "Settings", to: paths.organizationSettings(org_id) },
         { label: "API keys", to: paths.organizationApiKeys(org_id), nested: true },

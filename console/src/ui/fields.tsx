@@ -4,7 +4,7 @@ import { useFormContext } from "react-hook-form";
 import { IconButton } from "./Button.tsx";
 import { classes } from "./classes.ts";
 import { type Rules, useTextField } from "./Form.tsx";
-import { INPUT } from "./input-class.ts";
+import { INPUT, INPUT_LOOK } from "./input-class.ts";
 
 /** The fields of a form. Each takes its name in the form's values, its label, and its rules in words. */
 
@@ -71,7 +71,7 @@ export function TextAreaField({ name, label, hint, rules, ...props }: TextAreaFi
         autoComplete="off"
         {...props}
         {...control}
-        className={classes(INPUT, "h-auto resize-y py-1.5 font-mono text-13")}
+        className={classes(INPUT_LOOK, "resize-y py-1.5 font-mono")}
       />
     </Field>
   );

@@ -8,7 +8,7 @@ import { Button } from "../../ui/Button.tsx";
 import { Notice } from "../../ui/Notice.tsx";
 import { Empty } from "../../ui/Page.tsx";
 import { Failure } from "../Failures.tsx";
-import { follow } from "../projects/operations.ts";
+import { follow, STATES_EVERY_MS } from "../projects/operations.ts";
 import { ComputePanel } from "./ComputePanel.tsx";
 
 interface BranchComputeProps {
@@ -18,7 +18,7 @@ interface BranchComputeProps {
 
 /** The compute of a branch, which has one at most. */
 export function BranchCompute({ params, busy_reason }: BranchComputeProps) {
-  const endpoints = useQuery(query(listProjectBranchEndpoints, { params }));
+  const endpoints = useQuery({ ...query(listProjectBranchEndpoints, { params }), refetchInterval: STATES_EVERY_MS });
   const [adding, setAdding] = useState(false);
   const [error, setError] = useState<unknown>();
   if (endpoints.error && !endpoints.data) {

@@ -79,8 +79,8 @@ export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDial
           name="access"
           legend="Access"
           options={[
-            { value: "enabled", label: "Enabled", hint: "It runs, or starts when it is told to." },
-            { value: "disabled", label: "Disabled", hint: "It is stopped, and nothing starts it." },
+            { value: "enabled", label: "Enabled", hint: "It runs, or starts with the next connection." },
+            { value: "disabled", label: "Disabled", hint: "It is stopped, and no connection starts it." },
           ]}
         />
         <FormRefusal />

@@ -5,7 +5,7 @@ import { Code } from "../../ui/Code.tsx";
 import { CopyButton } from "../../ui/CopyButton.tsx";
 import { Actions, AlertDialog, Dialog } from "../../ui/Dialog.tsx";
 import { Form, FormRefusal } from "../../ui/Form.tsx";
-import { Check, PasswordField, RadioField, SelectField, TextField } from "../../ui/fields.tsx";
+import { Check, PasswordField, RadioField, SelectField, TextAreaField, TextField } from "../../ui/fields.tsx";
 import { Menu, MenuGroup, MenuItem, MenuSeparator } from "../../ui/Menu.tsx";
 import { Section } from "../../ui/Page.tsx";
 import { announce } from "../../ui/Toasts.tsx";
@@ -105,7 +105,7 @@ function ExampleForm() {
     <Form
       label="Example"
       className="max-w-[480px]"
-      defaults={{ name: "", password: "", kind: "one", choice: "" }}
+      defaults={{ name: "", password: "", kind: "one", choice: "", lines: "" }}
       onSubmit={async () => {
         throw new Error("refused");
       }}
@@ -133,6 +133,7 @@ function ExampleForm() {
         placeholder="Choose one"
         options={[{ value: "a", label: "The first" }]}
       />
+      <TextAreaField name="lines" label="Lines" placeholder="one = 1" hint="One a line." />
       <Check label="I have read this" checked={checked} onChange={setChecked} />
       <FormRefusal />
       <Button type="submit" kind="primary" className="self-start">

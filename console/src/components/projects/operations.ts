@@ -36,6 +36,9 @@ export function busyReason(operations: readonly Operation[] | undefined, branch_
   return busy ? "The server is working on this branch. Wait until it has finished." : undefined;
 }
 
+/** How often the states of computes are asked for: one that sleeps or wakes by its clients leaves no operation. */
+export const STATES_EVERY_MS = 10_000;
+
 const QUICK_MS = 500;
 const IDLE_MS = 15_000;
 

@@ -53,7 +53,7 @@ export function DeletedProjectsPage() {
   return (
     <Page
       title="Deleted projects"
-      description="A deleted project is kept for seven days with all its data. Until then it can be brought back."
+      description="A deleted project is kept for seven days with all its data, in which it can be brought back."
     >
       <DataTable
         label="Deleted projects"

@@ -4,7 +4,6 @@ import { Link, useParams } from "@tanstack/react-router";
 import { listQuery } from "../../api/queries.ts";
 import { Failure } from "../../components/Failures.tsx";
 import { useTableView } from "../../components/table-view.ts";
-import { TEXT_LINK } from "../../layouts/Visitor.tsx";
 import { paths } from "../../paths.ts";
 import { buttonClass } from "../../ui/Button.tsx";
 import { Mono } from "../../ui/Code.tsx";
@@ -88,12 +87,6 @@ export function ProjectsPage() {
         onView={setView}
         narrow={({ id }) => <Mono>{id}</Mono>}
       />
-      <p className="text-muted">
-        <Link to={paths.deletedProjects(org_id)} className={TEXT_LINK}>
-          Deleted projects
-        </Link>{" "}
-        can be recovered for seven days.
-      </p>
     </Page>
   );
 }

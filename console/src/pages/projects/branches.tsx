@@ -11,7 +11,7 @@ import { arrange, type BranchNode } from "../../components/branches/branch-tree.
 import { CreateBranchDialog } from "../../components/branches/late-dialogs.ts";
 import { useCreateOnArrival } from "../../components/create-on-arrival.ts";
 import { Failure } from "../../components/Failures.tsx";
-import { useOperations } from "../../components/projects/operations.ts";
+import { STATES_EVERY_MS, useOperations } from "../../components/projects/operations.ts";
 import { Progress } from "../../components/projects/Progress.tsx";
 import { BranchState, EndpointState, endpointState, formatBytes } from "../../components/projects/states.tsx";
 import { useTableView } from "../../components/table-view.ts";
@@ -123,7 +123,10 @@ function narrowLine({ branch, endpoint }: BranchNode) {
 export function BranchesPage() {
   const { project_id } = useParams({ from: "/signed-in/projects/$project_id/branches" });
   const branches = useQuery(listQuery(listProjectBranches, { params: { project_id } }));
-  const endpoints = useQuery(query(listProjectEndpoints, { params: { project_id } }));
+  const endpoints = useQuery({
+    ...query(listProjectEndpoints, { params: { project_id } }),
+    refetchInterval: STATES_EVERY_MS,
+  });
   const operations = useOperations(project_id);
   const [view, setView] = useTableView();
   const [creating, setCreating] = useCreateOnArrival();

@@ -7,7 +7,7 @@ import { Failure } from "../../components/Failures.tsx";
 import { useProject } from "../../components/present.ts";
 import { ComputeTable } from "../../components/projects/ComputeTable.tsx";
 import { ConnectionPanel } from "../../components/projects/ConnectionPanel.tsx";
-import { useOperations } from "../../components/projects/operations.ts";
+import { STATES_EVERY_MS, useOperations } from "../../components/projects/operations.ts";
 import { Progress } from "../../components/projects/Progress.tsx";
 import { formatBytes } from "../../components/projects/states.tsx";
 import { paths } from "../../paths.ts";
@@ -21,7 +21,10 @@ export function ProjectPage() {
   const project = useProject(project_id).data;
   const operations = useOperations(project_id);
   const branches = useQuery(listQuery(listProjectBranches, { params: { project_id } }));
-  const endpoints = useQuery(query(listProjectEndpoints, { params: { project_id } }));
+  const endpoints = useQuery({
+    ...query(listProjectEndpoints, { params: { project_id } }),
+    refetchInterval: STATES_EVERY_MS,
+  });
   const main = branches.data?.find((branch) => branch.default);
   return (
     <Page title={project?.name ?? "Project"}>
