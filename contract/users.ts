@@ -112,6 +112,7 @@ export const getInstance = contract({
     version: Type.String(),
     needs_setup: Type.Boolean({ description: "True until the first person exists." }),
     sign_up: OneOf("open", "invitation", "closed"),
+    sends_mail: Type.Boolean({ description: "Whether a forgotten password can be set anew by mail." }),
   }),
 });
 

@@ -6,6 +6,7 @@ import * as endpoints from "@latchkey/contract/endpoints.ts";
 import * as oauth from "@latchkey/contract/oauth.ts";
 import * as operationRoutes from "@latchkey/contract/operations.ts";
 import * as organizations from "@latchkey/contract/organizations.ts";
+import * as passwordResets from "@latchkey/contract/password-resets.ts";
 import * as projects from "@latchkey/contract/projects.ts";
 import * as roles from "@latchkey/contract/roles.ts";
 import type { ResponseOf, RouteContract } from "@latchkey/contract/route.ts";
@@ -23,6 +24,7 @@ const modules = {
   ...oauth,
   ...operationRoutes,
   ...organizations,
+  ...passwordResets,
   ...projects,
   ...roles,
   ...sessions,

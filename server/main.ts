@@ -170,7 +170,7 @@ async function serve(config: Config, instance: Instance, assignment: Assignment,
   const grant_recorder = new LastUsedRecorder(pool, clock, log, writeGrantUses);
   started.add("login uses", () => grant_recorder.stop());
   const routes = [
-    ...userRoutes({ identity, sign_up: config.sign_up, version, clock }),
+    ...userRoutes({ identity, sign_up: config.sign_up, public_url: config.public_url, mailer, version, clock }),
     ...sessionRoutes({ identity, clock }),
     ...oauthRoutes({ public_url: config.public_url, clock }),
     ...organizationRoutes(),

@@ -4,6 +4,8 @@ export const paths = {
   signIn: () => "/sign-in",
   signUp: () => "/sign-up",
   setup: () => "/setup",
+  forgotPassword: () => "/forgot-password",
+  resetPassword: () => "/reset-password",
   acceptInvitation: () => "/invitations/accept",
   design: () => "/design",
 

@@ -65,6 +65,16 @@ const sign_up = createRoute({
   path: "/sign-up",
   component: lazyRouteComponent(() => import("./pages/sign-up.tsx"), "SignUpPage"),
 });
+const forgot_password = createRoute({
+  getParentRoute: () => root,
+  path: "/forgot-password",
+  component: lazyRouteComponent(() => import("./pages/forgot-password.tsx"), "ForgotPasswordPage"),
+});
+const reset_password = createRoute({
+  getParentRoute: () => root,
+  path: "/reset-password",
+  component: lazyRouteComponent(() => import("./pages/reset-password.tsx"), "ResetPasswordPage"),
+});
 const accept = createRoute({
   getParentRoute: () => root,
   path: "/invitations/accept",
@@ -229,6 +239,8 @@ const tree = root.addChildren([
   setup,
   sign_in,
   sign_up,
+  forgot_password,
+  reset_password,
   accept,
   design,
   oauth_consent,

@@ -13,6 +13,8 @@ test("a project key does nothing outside its project but end itself and say who 
       "instance.read",
       "user.create",
       "session.create",
+      "password_reset.create",
+      "password_reset.use",
       "oauth_token.request",
       "credential.read",
       "organization_key.revoke_itself",
@@ -34,6 +36,13 @@ test("a member may do nothing that an admin may not", () => {
   for (const action of allowed("member")) assert.ok(isAllowed(action, "admin"), action);
 });
 
-test("a visitor may look at the instance, sign up, sign in and exchange what they hold, and nothing else", () => {
-  assert.deepEqual(allowed("anonymous"), ["instance.read", "user.create", "session.create", "oauth_token.request"]);
+test("a visitor may look at the instance, sign up, sign in, set a forgotten password and exchange what they hold, and nothing else", () => {
+  assert.deepEqual(allowed("anonymous"), [
+    "instance.read",
+    "user.create",
+    "session.create",
+    "password_reset.create",
+    "password_reset.use",
+    "oauth_token.request",
+  ]);
 });

@@ -23,6 +23,9 @@ const POLICY = {
   "instance.read": ANYONE,
   "user.create": ANYONE,
   "session.create": ANYONE,
+  "password_reset.create": ANYONE,
+  // The token that is presented is itself the credential.
+  "password_reset.use": ANYONE,
   // The code or token that is presented is itself the credential (RFC 6749, 7009, 8628).
   "oauth_token.request": ANYONE,
 

@@ -11,6 +11,7 @@ import type { ColumnType, Generated } from "kysely";
 export interface Schema {
   instance: InstanceTable;
   setup_tokens: SetupTokenTable;
+  password_resets: PasswordResetTable;
   users: UserTable;
   accounts: AccountTable;
   sessions: SessionTable;
@@ -56,6 +57,13 @@ export interface InstanceTable {
 export interface SetupTokenTable {
   token_digest: Buffer;
   created_at: Generated<string>;
+}
+
+export interface PasswordResetTable {
+  token_digest: Buffer;
+  user_id: string;
+  created_at: Generated<string>;
+  expires_at: string;
 }
 
 export interface UserTable {

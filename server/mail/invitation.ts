@@ -1,3 +1,4 @@
+import { escapeHtml } from "./html.ts";
 import type { Message } from "./mailer.ts";
 
 export interface InvitationMail {
@@ -30,10 +31,4 @@ ${note}
 <p>${escapeHtml(note)}</p>
 `,
   };
-}
-
-const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-
-function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }

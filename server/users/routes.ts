@@ -1,19 +1,26 @@
+import * as resets from "@latchkey/contract/password-resets.ts";
 import * as contract from "@latchkey/contract/users.ts";
 import type { Principal } from "../access/principal.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { unreachable } from "../errors.ts";
+import type { Mailer } from "../mail/mailer.ts";
+import { passwordResetMail } from "../mail/password-reset.ts";
 import { getOrganizationOfKey, listOrganizationsOfPerson } from "../organizations/store.ts";
-import { AnswerWithCookies, type Route, route } from "../route.ts";
+import { AnswerAfterCommit, AnswerWithCookies, type AuditSubject, type Route, route } from "../route.ts";
 import { FailedSignIns } from "../sessions/failed-sign-ins.ts";
 import type { Identity } from "../sessions/identity.ts";
 import { changePassword } from "./change-password.ts";
+import { createPasswordReset, RESET_MINUTES, ResetLimits, resetUrl, usePasswordReset } from "./password-reset.ts";
 import { signUp } from "./sign-up.ts";
 import { getCurrentUser, hasPeople } from "./store.ts";
 
 export interface UserDeps {
   readonly identity: Identity;
   readonly sign_up: Config["sign_up"];
+  readonly public_url: string;
+  /** Absent: who has forgotten their password gets a link from whoever runs the server. */
+  readonly mailer: Mailer | undefined;
   /** Version of Latchkey. */
   readonly version: string;
   readonly clock: Clock;
@@ -28,8 +35,9 @@ const LOCAL_REGION = {
   geo_long: "",
 };
 
-export function userRoutes({ identity, sign_up, version, clock }: UserDeps): Route[] {
+export function userRoutes({ identity, sign_up, public_url, mailer, version, clock }: UserDeps): Route[] {
   const failed = new FailedSignIns(clock);
+  const limits = new ResetLimits(clock);
   return [
     route(contract.getCurrentUserInfo, {
       requires: { on: "person", action: "user.read" },
@@ -53,12 +61,45 @@ export function userRoutes({ identity, sign_up, version, clock }: UserDeps): Rou
     }),
     route(contract.getInstance, {
       requires: { on: "caller", action: "instance.read" },
-      run: async ({ tx }) => ({ version, needs_setup: !(await hasPeople(tx)), sign_up }),
+      run: async ({ tx }) => ({
+        version,
+        needs_setup: !(await hasPeople(tx)),
+        sign_up,
+        sends_mail: mailer !== undefined,
+      }),
     }),
     route(contract.changePassword, {
       requires: { on: "person", action: "user.update_password" },
       run: async (access, { body }) => await changePassword(access, body, failed),
       audit: () => ({ subject: "user:current" }),
+    }),
+    route(resets.requestPasswordReset, {
+      requires: { on: "caller", action: "password_reset.create" },
+      run: async ({ tx, origin }, { body: { email } }) => {
+        limits.countRequest(origin.address, email.toLowerCase());
+        if (!mailer) return { by_mail: false };
+        const made = await createPasswordReset(tx, email);
+        const answer = { by_mail: true };
+        const about = { ...answer, user_id: made?.user_id };
+        return new AnswerAfterCommit(about, async () => {
+          // Not waited for: the time that a mail takes would tell whose e-mail has an account.
+          if (made) {
+            const reset_url = resetUrl(public_url, made.token);
+            void mailer.send([passwordResetMail({ to: email.toLowerCase(), reset_url, minutes: RESET_MINUTES })]);
+          }
+          return answer;
+        });
+      },
+      audit: (_, about) => aboutUser(about),
+    }),
+    route(resets.resetPassword, {
+      requires: { on: "caller", action: "password_reset.use" },
+      run: async ({ tx, origin }, { body }) => {
+        limits.countUse(origin.address);
+        const user_id = await usePasswordReset(tx, body);
+        return new AnswerAfterCommit({ user_id }, async () => ({}));
+      },
+      audit: (_, about) => aboutUser(about),
     }),
     route(contract.signUp, {
       requires: { on: "caller", action: "user.create" },
@@ -70,6 +111,12 @@ export function userRoutes({ identity, sign_up, version, clock }: UserDeps): Rou
       audit: (_, { id }) => ({ subject: `user:${id}`, user_id: id }),
     }),
   ];
+}
+
+/** Whom a reset was about is for the audit row alone; the answer is the same whoever it was. */
+function aboutUser(about: object): AuditSubject {
+  const { user_id } = about as { readonly user_id?: string };
+  return user_id === undefined ? { subject: "user:unknown" } : { subject: `user:${user_id}`, user_id };
 }
 
 const PERSON_METHODS = { session: "session_cookie", key: "api_key_user", oauth: "oauth" } as const;

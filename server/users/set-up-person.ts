@@ -52,7 +52,7 @@ export async function setUpPerson(tx: Tx, wish: PersonWish, now_ms: number): Pro
   const stamp = new Date(now_ms).toISOString().slice(0, 19);
   const key = await insertPersonalKeyForSetup(tx, user_id, `setup-${stamp}Z-${randomBytes(3).toString("hex")}`);
 
-  const record = await recorder(tx, { kind: "person", user_id, via: "key", api_key_id: key.id });
+  const record = await recordSetup(tx, { kind: "person", user_id, via: "key", api_key_id: key.id });
   if (existing_id === undefined) await record("user.create", { subject: `user:${user_id}` });
   else if (hash !== undefined) await record("user.update_password", { subject: `user:${user_id}` });
   if (made) await record("organization.create", { subject: `organization:${org_id}`, org_id });
@@ -73,7 +73,7 @@ async function ensureOrganization(tx: Tx, user_id: string, name: string | undefi
 }
 
 /** Writes audit rows as the pipeline would have, had the person come through the API with the new key. */
-async function recorder(tx: Tx, principal: Person) {
+export async function recordSetup(tx: Tx, principal: Person) {
   const origin: Origin = { request_id: newUuid(), address: "local", user_agent: "latchkey setup" };
   const access = await authorize(tx, principal, origin, { on: "person", action: "personal_key.create" });
   return (action: string, about: { subject: string; org_id?: string }) => insertAuditEvent(access, action, about);

@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { Db, Tx } from "../db/pool.ts";
 import { orConflict } from "../db/pool.ts";
 import { newUuid } from "../ids.ts";
+import { tokenDigest } from "../keys/token.ts";
 
 /**
  * The resource users: people, what they see of themselves, and how a new one comes in. Sessions and
@@ -80,6 +81,55 @@ export async function putPasswordHash({ tx, user_id }: Oneself, password: string
       conflict.columns(["provider_id", "account_id"]).doUpdateSet({ password, updated_at: sql`now()` }),
     )
     .execute();
+}
+
+/**
+ * Records a link for a new password, if somebody has this e-mail, and says who. One statement either way: that
+ * there is nobody must not show in the time that it takes. Links whose time is over go with the same stroke.
+ */
+export async function insertPasswordReset(
+  tx: Tx,
+  email: string,
+  token_digest: Buffer,
+  minutes: number,
+): Promise<string | undefined> {
+  await tx.deleteFrom("password_resets").where("expires_at", "<=", sql<string>`now()`).execute();
+  const row = await tx
+    .insertInto("password_resets")
+    .columns(["token_digest", "user_id", "expires_at"])
+    .expression((eb) =>
+      eb
+        .selectFrom("users")
+        .select([
+          sql<Buffer>`${token_digest}::bytea`.as("token_digest"),
+          "id",
+          sql<string>`now() + make_interval(mins => ${minutes})`.as("expires_at"),
+        ])
+        .where("email", "=", email),
+    )
+    .returning("user_id")
+    .executeTakeFirst();
+  return row?.user_id;
+}
+
+/**
+ * Uses a link's token up, and with it every other link of that person; undefined when it is not good. Of two
+ * who use links of one person at once, one finds them gone.
+ */
+export async function takePasswordReset(tx: Tx, token: string): Promise<string | undefined> {
+  const rows = await tx
+    .deleteFrom("password_resets")
+    .where("user_id", "=", (eb) =>
+      eb
+        .selectFrom("password_resets as given")
+        .select("given.user_id")
+        .where("given.token_digest", "=", tokenDigest(token))
+        .where("given.expires_at", ">", sql<string>`now()`),
+    )
+    .returning(["user_id", "token_digest"])
+    .execute();
+  // The given one is among what this very statement deleted, or somebody else was quicker.
+  return rows.find(({ token_digest }) => token_digest.equals(tokenDigest(token)))?.user_id;
 }
 
 export async function insertSetupToken(db: Db, token_digest: Buffer): Promise<void> {

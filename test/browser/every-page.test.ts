@@ -55,7 +55,7 @@ test("the list of pages is that of the site map", () => {
   const routes = readFileSync(join(import.meta.dirname, "../../console/src/routes.tsx"), "utf8");
   const pages = [...routes.matchAll(/import\("\.\/pages\/(.+?)\.tsx"\)/g)].map(([, page]) => page ?? "");
   // Those for visitors and of OAuth, and the home page that leads elsewhere, are visited by tests of their own.
-  const apart = /^(setup|sign-in|sign-up|invitations\/accept|home|oauth\/.*)$/;
+  const apart = /^(setup|sign-in|sign-up|forgot-password|reset-password|invitations\/accept|home|oauth\/.*)$/;
   assert.equal(STOPS.length, pages.filter((page) => !apart.test(page)).length);
 });
 
@@ -88,7 +88,16 @@ for (const role of ["member", "stranger"] as const) {
 test("the pages for visitors have no accessibility violation in either theme", async () => {
   const { page } = await stage.visit({ expected: REFUSALS });
   const found: string[] = [];
-  for (const path of ["/sign-in", "/sign-up", "/setup", "/invitations/accept#x", "/invitations/accept"]) {
+  for (const path of [
+    "/sign-in",
+    "/sign-up",
+    "/setup",
+    "/invitations/accept#x",
+    "/invitations/accept",
+    "/forgot-password",
+    "/reset-password",
+    "/reset-password#x",
+  ]) {
     await page.goto(stage.server.url + path);
     await page.getByRole("heading", { level: 1 }).waitFor();
     await whole(page);

@@ -66,6 +66,29 @@ function shots(demo: Demo): Shot[] {
     { name: "setup-without-link", path: "/setup", prepare: answer(/\/instance$/, 200, NEW_INSTANCE) },
     { name: "setup", path: "/setup#lk_setup_x", prepare: answer(/\/instance$/, 200, NEW_INSTANCE) },
     { name: "sign-in", path: "/sign-in" },
+    { name: "forgot-password-without-mail", path: "/forgot-password" },
+    { name: "forgot-password", path: "/forgot-password", prepare: answer(/\/instance$/, 200, WITH_MAIL) },
+    {
+      name: "forgot-password-sent",
+      path: "/forgot-password",
+      prepare: answer(/\/instance$/, 200, WITH_MAIL),
+      act: async (page) => {
+        await page.getByLabel("E-mail").fill("ada@example.com");
+        await press("Send the link")(page);
+        await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
+      },
+    },
+    { name: "reset-password", path: "/reset-password#lk_reset_x" },
+    { name: "reset-password-without-link", path: "/reset-password" },
+    {
+      name: "reset-password-refused",
+      path: "/reset-password#lk_reset_x",
+      act: async (page) => {
+        await page.getByLabel("New password", { exact: true }).fill("four unrelated words");
+        await press("Set password")(page);
+        await page.getByRole("heading", { name: "This link is not good any more" }).waitFor();
+      },
+    },
     { name: "sign-in-empty", path: "/sign-in", act: press("Sign in") },
     { name: "sign-up", path: "/sign-up" },
     {
@@ -216,7 +239,8 @@ async function openPalette(page: Page): Promise<void> {
   await page.getByRole("dialog", { name: "Command palette" }).waitFor();
 }
 
-const NEW_INSTANCE = { version: "0.1.0", needs_setup: true, sign_up: "invitation" };
+const NEW_INSTANCE = { version: "0.1.0", needs_setup: true, sign_up: "invitation", sends_mail: false };
+const WITH_MAIL = { ...NEW_INSTANCE, needs_setup: false, sends_mail: true };
 const FAILURE = {
   request_id: "5c1f9f0e-7e0f-4a51-9f7c-0d7c0b7f2f4e",
   code: "INTERNAL",

@@ -10,6 +10,7 @@ import {
   invite,
   memberIdOf,
   signIn,
+  signUp,
   unique,
   type World,
 } from "./world.ts";
@@ -162,6 +163,13 @@ export const CASES: Readonly<Record<string, Case>> = {
     }),
   },
   signIn: { request: ({ admin: { email, password } }) => ({ body: { email, password } }) },
+  requestPasswordReset: { request: () => ({ body: { email: `${unique("forgetful")}@example.com` } }) },
+  resetPassword: {
+    request: async ({ server }) => {
+      const { email } = await signUp(server, "Forgetful");
+      return { body: { reset_token: await server.resetToken(email), new_password: unique("password") } };
+    },
+  },
   listSessions: { request: () => ({}) },
   signOut: { request: () => ({}), restore: renewSession },
   signOutEverywhere: { request: () => ({}), restore: renewSession },

@@ -28,7 +28,13 @@ export function contractOf(id: string): RouteContract {
 }
 
 /** Whoever has no credential may call these, on the way to one. Said here again on purpose: a route must not open by oversight. */
-export const OPEN_OPERATIONS: ReadonlySet<string> = new Set(["getInstance", "signUp", "signIn"]);
+export const OPEN_OPERATIONS: ReadonlySet<string> = new Set([
+  "getInstance",
+  "signUp",
+  "signIn",
+  "requestPasswordReset",
+  "resetPassword",
+]);
 
 /** A key or token may not: there is no session to sign out of, and consent is a person's in front of the Console. */
 export const SESSION_OPERATIONS: ReadonlySet<string> = new Set([

@@ -171,6 +171,14 @@ export class TestServer {
     return JSON.parse(run.stdout) as SetupLine;
   }
 
+  /** The token of a link for a new password, made on the server's machine as the README says. */
+  async resetToken(email: string): Promise<string> {
+    const run = await runProgram("server/setup.ts", ["--email", email, "--reset-link"], this.env);
+    if (run.code !== 0) throw new Error(`setup ended with ${run.code}: ${run.stderr}`);
+    const { reset_url } = JSON.parse(run.stdout) as { reset_url: string };
+    return reset_url.split("#")[1] ?? "";
+  }
+
   /** One request to the API; the answer is checked against Neon's document. */
   async call<Body = Record<string, unknown>>(
     method: string,

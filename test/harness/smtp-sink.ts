@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import type { TestContext } from "node:test";
+import type { AtEnd } from "./server.ts";
 
 /** The least of an SMTP server (RFC 5321): keeps what it is given, and refuses recipients on request. */
-export async function smtpSink(t: Pick<TestContext, "after">, options: { refuse?: RegExp; silent?: boolean } = {}) {
+export async function smtpSink(t: AtEnd, options: { refuse?: RegExp; silent?: boolean } = {}) {
   const messages: { to: string; data: string }[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

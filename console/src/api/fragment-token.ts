@@ -1,12 +1,12 @@
 import { paths } from "../paths.ts";
 
 /**
- * The one-time token of a set-up or invitation link. It comes in the fragment, which browsers send to no
+ * The one-time token of a link for setting up, for an invitation or for a new password. It comes in the fragment, which browsers send to no
  * server, and is taken out of the address bar and the history before anything else runs. It lives in this
  * module alone: not in storage, not in the router's state; a reload forgets it, and the link has to be
  * opened again.
  */
-const CARRIERS = new Set([paths.setup(), paths.acceptInvitation()]);
+const CARRIERS = new Set([paths.setup(), paths.acceptInvitation(), paths.resetPassword()]);
 
 let token: { readonly path: string; readonly value: string } | undefined;
 const listeners = new Set<() => void>();

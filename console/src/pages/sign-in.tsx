@@ -56,6 +56,9 @@ export function SignInPage() {
           autoComplete="current-password"
           rules={{ required: "Enter your password." }}
         />
+        <Link to={paths.forgotPassword()} className={`self-start ${TEXT_LINK}`}>
+          Forgot password?
+        </Link>
         <FormRefusal />
         <Submit className="mt-1 w-full">Sign in</Submit>
       </ApiForm>
