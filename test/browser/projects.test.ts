@@ -108,6 +108,7 @@ test("the addresses that may connect and the defaults of computes are kept, and 
   await page.getByText("Only these addresses may connect from now on.").waitFor();
   const defaults = page.getByRole("form", { name: "Defaults of new computes" });
   await defaults.getByLabel("PostgreSQL settings").fill("work_mem = 12MB");
+  await defaults.getByLabel("Suspend").selectOption({ label: "Never by itself" });
   await defaults.getByRole("button", { name: "Save defaults" }).click();
   await page.getByText("New computes get these settings.").waitFor();
   const { project } = await server.expect<{ project: Record<string, unknown> }>(200, "GET", `/projects/${project_id}`, {
@@ -116,7 +117,10 @@ test("the addresses that may connect and the defaults of computes are kept, and 
   assert.deepEqual(project.settings, {
     allowed_ips: { ips: ["203.0.113.0/24", "192.0.2.4"], protected_branches_only: true },
   });
-  assert.deepEqual(project.default_endpoint_settings, { pg_settings: { work_mem: "12MB" } });
+  assert.deepEqual(project.default_endpoint_settings, {
+    pg_settings: { work_mem: "12MB" },
+    suspend_timeout_seconds: -1,
+  });
 });
 
 test("deleting asks for the name, and takes nothing else for it", async () => {

@@ -75,7 +75,7 @@ function shots(demo: Demo): Shot[] {
       act: async (page) => {
         await page.getByLabel("E-mail").fill("ada@example.com");
         await press("Send the link")(page);
-        await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
+        await page.getByRole("heading", { name: "Check your mail" }).waitFor();
       },
     },
     { name: "reset-password", path: "/reset-password#lk_reset_x" },

@@ -15,7 +15,7 @@ import { Code } from "../ui/Code.tsx";
 import { FormRefusal } from "../ui/Form.tsx";
 import { TextField } from "../ui/fields.tsx";
 
-const COMMAND = "npm run --silent setup -- --email YOUR-E-MAIL --reset-link";
+const COMMAND = "npm run setup -- --email YOUR-E-MAIL --reset-link";
 const TITLE = "Forgot your password?";
 
 /** Asks for a link by mail; where the server sends none, says who can make one. */
@@ -47,7 +47,7 @@ export function ForgotPasswordPage() {
   }
   if (asked_for !== undefined) {
     return (
-      <Visitor title="Look into your mail" footer={footer}>
+      <Visitor title="Check your mail" footer={footer}>
         <p>
           If <strong className="font-medium break-all">{asked_for}</strong> has an account here, a link is on its way to
           it. The link works once, for 30 minutes.

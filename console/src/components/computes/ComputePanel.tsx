@@ -21,6 +21,7 @@ import { Confirm } from "../Confirm.tsx";
 import { follow } from "../projects/operations.ts";
 import { EndpointState } from "../projects/states.tsx";
 import { ComputeSettingsDialog } from "./late-dialogs.ts";
+import { describeTimeout } from "./suspend-timeout.ts";
 
 interface ComputePanelProps {
   readonly endpoint: Endpoint;
@@ -174,16 +175,6 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
       </Confirm>
     </div>
   );
-}
-
-const USUAL_SECONDS = 300;
-
-/** When a compute is suspended by itself. */
-function describeTimeout(suspend_timeout_seconds: number): string {
-  if (suspend_timeout_seconds < 0) return "never by itself";
-  const seconds = suspend_timeout_seconds || USUAL_SECONDS;
-  const [count, unit] = seconds % 60 === 0 ? [seconds / 60, "minute"] : [seconds, "second"];
-  return `after ${count} ${unit}${count === 1 ? "" : "s"} without use`;
 }
 
 /** Since when it does what it does. */

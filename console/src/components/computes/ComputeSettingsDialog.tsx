@@ -16,6 +16,8 @@ import { ApiForm, Submit } from "../ApiForm.tsx";
 import { follow } from "../projects/operations.ts";
 import { readSettings, writeSettings } from "./compute-settings.ts";
 import { PostgresSettingsField } from "./PostgresSettingsField.tsx";
+import { SuspendTimeoutField } from "./SuspendTimeoutField.tsx";
+import { writeTimeout } from "./suspend-timeout.ts";
 
 interface ComputeSettingsDialogProps {
   readonly endpoint: Endpoint;
@@ -26,6 +28,7 @@ interface Values {
   readonly name: string;
   readonly settings: string;
   readonly access: string;
+  readonly suspend: string;
 }
 
 export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDialogProps) {
@@ -34,16 +37,18 @@ export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDial
     name: endpoint.name ?? "",
     settings: writeSettings(endpoint.settings.pg_settings),
     access: endpoint.disabled ? "disabled" : "enabled",
+    suspend: writeTimeout(endpoint.suspend_timeout_seconds),
   };
   return (
     <Dialog open title="Settings of the compute" onClose={onClose}>
       <ApiForm<Values>
         defaults={before}
-        onSubmit={async ({ name, settings, access }) => {
+        onSubmit={async ({ name, settings, access, suspend }) => {
           const wanted = readSettings(settings);
           // Only what differs: other settings would restart it, and be refused while the server works on it.
           const changes = {
             ...(name.trim() === before.name ? {} : { name: name.trim() }),
+            ...(suspend === before.suspend ? {} : { suspend_timeout_seconds: Number(suspend) }),
             ...(access === before.access ? {} : { disabled: access === "disabled" }),
             ...(settings === before.settings || !("settings" in wanted)
               ? {}
@@ -71,6 +76,7 @@ export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDial
             check: (name) => name.trim() !== "" || before.name === "" || "A name can be changed, not taken away.",
           }}
         />
+        <SuspendTimeoutField name="suspend" now={before.suspend} />
         <PostgresSettingsField
           name="settings"
           hint="One a line. They take the place of those that were chosen before; a change restarts the compute, and connections to it end."

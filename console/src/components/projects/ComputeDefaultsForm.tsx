@@ -7,27 +7,39 @@ import { announce } from "../../ui/Toasts.tsx";
 import { ApiForm, Submit } from "../ApiForm.tsx";
 import { readSettings, writeSettings } from "../computes/compute-settings.ts";
 import { PostgresSettingsField } from "../computes/PostgresSettingsField.tsx";
+import { SuspendTimeoutField } from "../computes/SuspendTimeoutField.tsx";
+import { writeTimeout } from "../computes/suspend-timeout.ts";
 
 /** What computes are given that are made from now on. */
 export function ComputeDefaultsForm({ project }: { readonly project: Project }) {
+  const { pg_settings = {}, suspend_timeout_seconds } = project.default_endpoint_settings;
+  const suspend = writeTimeout(suspend_timeout_seconds);
   return (
     <ApiForm
       key={project.updated_at}
       label="Defaults of new computes"
       className="max-w-[480px]"
-      defaults={{ settings: writeSettings(project.default_endpoint_settings.pg_settings ?? {}) }}
+      defaults={{ suspend, settings: writeSettings(pg_settings) }}
       onSubmit={async (values) => {
         const wanted = readSettings(values.settings);
         if (!("settings" in wanted)) return;
         await api.call(updateProject, {
           params: { project_id: project.id },
-          body: { project: { default_endpoint_settings: { pg_settings: wanted.settings } } },
+          body: {
+            project: {
+              default_endpoint_settings: {
+                pg_settings: wanted.settings,
+                ...(values.suspend === suspend ? {} : { suspend_timeout_seconds: Number(values.suspend) }),
+              },
+            },
+          },
         });
         await refresh(getProject);
         announce("New computes get these settings.");
       }}
       refusal={(error) => (hasStatus(error, 400) ? { field: "settings", message: sentence(error.message) } : undefined)}
     >
+      <SuspendTimeoutField name="suspend" now={suspend} />
       <PostgresSettingsField name="settings" hint="One a line. Computes that exist keep theirs." />
       <FormRefusal />
       <Submit className="self-start">Save defaults</Submit>
