@@ -1,15 +1,10 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { promisify } from "node:util";
 import { type Browser, chromium } from "playwright-core";
+import { ensureProgram } from "../harness/system-packages.ts";
 
 /**
  * A real Chromium for the browser tests: the system's own, driven by playwright-core, which downloads
- * nothing. Where it is missing it is installed from Debian's archive, or the test says what to install.
+ * nothing. `CHROMIUM_PATH` names another one.
  */
-const run = promisify(execFile);
-const CANDIDATES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const INSTALL_DEADLINE_MS = 300_000;
 
 /** No request of the browser's own: what is on the wire is the Console's. */
 const ARGUMENTS = [
@@ -27,19 +22,7 @@ export async function launchChromium(): Promise<Browser> {
 }
 
 async function findChromium(): Promise<string> {
-  const named = process.env.CHROMIUM_PATH;
-  if (named !== undefined) return named;
-  const found = CANDIDATES.find(existsSync);
-  if (found !== undefined) return found;
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    throw new Error(
-      "the browser tests need Chromium: install it (Debian: apt-get install chromium) or set CHROMIUM_PATH",
-    );
-  }
-  const options = { timeout: INSTALL_DEADLINE_MS, env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
-  await run("apt-get", ["update"], options);
-  await run("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], options);
-  const installed = CANDIDATES.find(existsSync);
-  if (installed === undefined) throw new Error("apt-get installed chromium, but it is not in /usr/bin");
-  return installed;
+  return (
+    process.env.CHROMIUM_PATH ?? (await ensureProgram(["chromium", "chromium-browser", "google-chrome"], "chromium"))
+  );
 }

@@ -77,7 +77,7 @@ suite("Postgres clients at the gateway", () => {
   }
 
   before(async () => {
-    ensurePsql();
+    await ensurePsql();
     shared_port = await freePort();
     server = await startServer(undefined, { LATCHKEY_PG_PORT: String(shared_port) });
     person = await server.setup();

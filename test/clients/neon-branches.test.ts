@@ -28,7 +28,7 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
   let project_id: string;
 
   before(async () => {
-    ensurePsql();
+    await ensurePsql();
     server = await startServer();
     person = await server.setup();
     cli = await NeonCli.open(server, person.api_key);

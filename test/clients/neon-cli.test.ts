@@ -22,7 +22,7 @@ suite(`neon CLI ${NEON_VERSION}`, () => {
   let branch_id: string;
 
   before(async () => {
-    ensurePsql();
+    await ensurePsql();
     server = await startServer();
     person = await server.setup("ada@example.com", "Ada Lovelace", "Engines");
     cli = await NeonCli.open(server, person.api_key);

@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { TestServer } from "./server.ts";
+import { ensureProgram } from "./system-packages.ts";
 
 /** Real programs of others, run as a person would: Neon's CLI and psql. */
 export interface Run {
@@ -88,13 +89,6 @@ export class NeonCli {
   }
 }
 
-/**
- * Makes sure that psql is on the machine: as root it is installed from the distribution, otherwise this
- * throws and says what to install. A test that needs it never passes without it.
- */
-export function ensurePsql(): void {
-  if (spawnSync("psql", ["--version"]).status === 0) return;
-  const apt = (...args: string[]) => spawnSync("apt-get", args, { stdio: "ignore" }).status === 0;
-  const installed = process.getuid?.() === 0 && apt("update") && apt("install", "-y", "postgresql-client");
-  if (!installed) throw new Error("psql is needed: install the package postgresql-client");
+export async function ensurePsql(): Promise<void> {
+  await ensureProgram(["psql"], "postgresql-client");
 }

@@ -1,16 +1,15 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { freePort, waitFor } from "../harness/server.ts";
+import { ensureProgram } from "../harness/system-packages.ts";
 
 /** PgBouncer in transaction mode before a database, as a package of the system. */
 export async function startPooler(database_port: number): Promise<{ port: number; close(): Promise<void> }> {
-  if (spawnSync("pgbouncer", ["--version"]).error) {
-    throw new Error("pgbouncer is not installed; install the package of that name (apt-get install pgbouncer)");
-  }
+  const program = await ensureProgram(["pgbouncer"], "pgbouncer");
   const directory = await mkdtemp(join(tmpdir(), "latchkey-pooler-"));
   await chmod(directory, 0o755);
   const port = await freePort();
@@ -34,7 +33,7 @@ ignore_startup_parameters = extra_float_digits
 `,
   );
   const isRoot = process.getuid?.() === 0;
-  const child = spawn("pgbouncer", ["--quiet", ...(isRoot ? ["--user", "nobody"] : []), config], { stdio: "ignore" });
+  const child = spawn(program, ["--quiet", ...(isRoot ? ["--user", "nobody"] : []), config], { stdio: "ignore" });
   const close = async () => {
     await end(child);
     await rm(directory, { recursive: true, force: true });
