@@ -1,30 +1,21 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startServer, type TestServer } from "../harness/server.ts";
+import { ensureProgram } from "../harness/system-packages.ts";
 import { type Ran, runProcess, useBuiltCli } from "./built-cli.ts";
 
 /**
  * The system's keychain as Linux has it: a Secret Service on the session's bus. A real one, GNOME's, in a
  * session of its own for every command, so that what a command reads has been kept by the one before.
  */
-const PACKAGES = ["gnome-keyring", "dbus-daemon"];
 const has_linux = process.platform === "linux";
 
-/** As root it is installed from the distribution, otherwise this throws and says what to install. */
-function ensureSecretService(): void {
-  const is_there = () =>
-    ["gnome-keyring-daemon", "dbus-run-session", "dbus-send"].every(
-      (program) => spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined,
-    );
-  if (is_there()) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const apt = (...args: string[]) => spawnSync("apt-get", args, { stdio: "ignore", env }).status === 0;
-  const is_root = process.getuid?.() === 0;
-  const installed = is_root && apt("update") && apt("install", "-y", "--no-install-recommends", ...PACKAGES);
-  if (!installed || !is_there()) throw new Error(`a Secret Service is needed: install ${PACKAGES.join(" and ")}`);
+async function ensureSecretService(): Promise<void> {
+  await ensureProgram(["gnome-keyring-daemon"], "gnome-keyring");
+  await ensureProgram(["dbus-run-session"], "dbus-daemon");
+  await ensureProgram(["dbus-send"], "dbus-bin");
 }
 
 /** The daemon is in the background before it is on the bus. */
@@ -68,7 +59,7 @@ describe(`a real keychain${has_linux ? "" : " (Linux's is tried; this is another
   let api_key = "";
 
   before(async () => {
-    ensureSecretService();
+    await ensureSecretService();
     server = await startServer();
     ({ api_key } = await server.setup());
     // As npm would have installed it: the binding beside the command.
