@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import { after, before, describe, it } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { promisify } from "node:util";
@@ -53,6 +54,19 @@ describe("the gateway", () => {
     assert.deepEqual(await ask(front.config()), me);
     await assert.rejects(ask(front.config({ ssl: false })), { code: "28000", message: "connection is insecure" });
     assert.equal(front.wakes, 1);
+  });
+
+  it("takes plain connections from this machine and none from others, where that is wished", async (t) => {
+    const outside = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .find(({ family, internal }) => family === "IPv4" && !internal);
+    if (!outside) return t.skip("this machine has no address but loopback");
+    const front = await openFront(t, stage, { plaintext: "loopback" });
+    const port = await front.gateway.openPort(ENDPOINT, { host: "0.0.0.0", port: 0 });
+    assert.deepEqual(await ask(front.config({ port, ssl: false })), me);
+    const from_outside = front.config({ port, host: outside.address });
+    assert.deepEqual(await ask(from_outside), me);
+    await assert.rejects(ask({ ...from_outside, ssl: false }), { code: "28000", message: "connection is insecure" });
   });
 
   it("finds the compute by its name in TLS, by the option and by the port", async (t) => {

@@ -293,9 +293,10 @@ suite("Postgres clients at the gateway", () => {
     assert.equal(await psql(shop.uri, "select count(*) from waited"), "0");
   });
 
-  test("with a domain a compute has a name that a client can verify, and its own port leads there still", async () => {
+  test("with a domain, and several processes, a compute has a name that a client can verify, and its own port leads there still", async () => {
     await server.stop();
     server.env.LATCHKEY_PG_DOMAIN = "db.example.test:15432";
+    server.env.LATCHKEY_WORKERS = "2";
     await server.start();
     const { id, host } = await endpointOf(shop);
     assert.equal(host, `${id}.db.example.test:15432`);

@@ -1,0 +1,196 @@
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import pg from "pg";
+import { findAccount } from "../server/postgres/account.ts";
+import { freePort, startServer, type TestServer, waitFor } from "../test/harness/server.ts";
+import { createProject } from "../test/harness/world.ts";
+
+/**
+ * What the gateway costs: `node bench/gateway.ts [ROUNDS]`, as root, with `pgbench` and `pgbouncer` of the system.
+ * `pgbench -S -M prepared` at one compute by its unix socket, through the gateway and through PgBouncer, in turns, so that
+ * what else the machine does meets all of them; each is told as its share of the socket's figure in the same round.
+ */
+const ROUNDS = Number(process.argv[2] ?? 5);
+const SECONDS = 3;
+const SCALE = 5;
+const CLIENTS = [1, 8];
+const WAKES = 100;
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+}
+type Way = readonly [name: string, at: Target, sslmode: "disable" | "require"];
+
+const quantile = (values: readonly number[], q: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? 0;
+const median = (values: readonly number[]) => quantile(values, 0.5);
+const shown = (value: number, digits = 2) => Number(value.toFixed(digits));
+
+for (const program of ["pgbench", "pgbouncer"]) {
+  if (spawnSync(program, ["--version"]).error) throw new Error(`${program} is not installed`);
+}
+
+// Never waited for synchronously: the server's log goes through a pipe of ours, and a full one would stop the server.
+const run = promisify(execFile);
+
+async function pgbench(at: Target, sslmode: string, args: readonly string[]): Promise<string> {
+  const { host, port, user, password, database } = at;
+  const env = { PATH: process.env.PATH, PGPASSWORD: password, PGSSLMODE: sslmode, PGCHANNELBINDING: "prefer" };
+  const { stdout } = await run("pgbench", ["-h", host, "-p", String(port), "-U", user, ...args, database], { env });
+  return stdout;
+}
+
+async function transactionsPerSecond([, at, sslmode]: Way, clients: number): Promise<number> {
+  const threads = Math.min(2, clients);
+  const load = ["-n", "-S", "-M", "prepared", "-c", String(clients), "-j", String(threads), "-T", String(SECONDS)];
+  return Number(/^tps = ([\d.]+)/m.exec(await pgbench(at, sslmode, load))?.[1]);
+}
+
+/** Where a compute listens, as its own lock file says. */
+async function socketOf(server: TestServer, branch_id: string, { user, password, database }: Target): Promise<Target> {
+  const file = join(server.data_dir, "local/branches", branch_id, "data/postmaster.pid");
+  const [, , , port, host = ""] = (await readFile(file, "utf8")).split("\n");
+  return { host, port: Number(port), user, password, database };
+}
+
+/** PgBouncer with a session of its own for each client, as the gateway gives them, and with the gateway's certificate. */
+async function startPgBouncer(compute: Target, certificates: string): Promise<{ at: Target; end(): Promise<void> }> {
+  const directory = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
+  const account = findAccount();
+  const port = await freePort();
+  const at = (name: string) => join(directory, name);
+  for (const name of ["server.crt", "server.key"]) await copyFile(join(certificates, name), at(name));
+  await writeFile(at("users.txt"), `"${compute.user}" "${compute.password}"\n`);
+  await writeFile(
+    at("pgbouncer.ini"),
+    `[databases]
+${compute.database} = host=${compute.host} port=${compute.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = ${at("users.txt")}
+pool_mode = session
+client_tls_sslmode = allow
+client_tls_cert_file = ${at("server.crt")}
+client_tls_key_file = ${at("server.key")}
+`,
+  );
+  await chmod(directory, 0o755);
+  execFileSync("chown", ["-R", account.name, directory]);
+  const child: ChildProcess = spawn("pgbouncer", ["--quiet", "--user", account.name, at("pgbouncer.ini")], {
+    stdio: "ignore",
+  });
+  const end = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    }
+    await rm(directory, { recursive: true, force: true });
+  };
+  const target = { ...compute, host: "127.0.0.1", port };
+  try {
+    await waitFor("PgBouncer", () => firstQuery(target).then(Boolean, () => false));
+    return { at: target, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Milliseconds from the first byte to the answer of a new client's first query, over TLS and bound to it. */
+async function firstQuery(at: Target): Promise<number> {
+  const began = performance.now();
+  const client = new pg.Client({ ...at, ssl: { rejectUnauthorized: false }, enableChannelBinding: true });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    await client.query("select 1");
+    return performance.now() - began;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+const told = (values: readonly number[]) => ({
+  p50: shown(quantile(values, 0.5), 1),
+  p99: shown(quantile(values, 0.99), 1),
+});
+
+const server = await startServer(undefined, { LATCHKEY_LOG_LEVEL: "warn" });
+try {
+  const { api_key: key, org_id } = await server.setup();
+  const made = await createProject(server, key, org_id);
+  const project_id = made.project.id;
+  await server.settle(project_id, key);
+  const uri = new URL(made.connection_uris[0]?.connection_uri ?? "");
+  const gateway: Target = {
+    ...{ host: uri.hostname, port: Number(uri.port), user: uri.username, password: uri.password },
+    database: uri.pathname.slice(1),
+  };
+  await pgbench(gateway, "require", ["-i", "-q", "-s", String(SCALE)]);
+
+  const suspend = `/projects/${project_id}/endpoints/${made.endpoints[0]?.id}/suspend`;
+  const [wakes, awake]: [number[], number[]] = [[], []];
+  for (let i = 0; i < WAKES; i++) {
+    await server.expect(200, "POST", suspend, { key });
+    await server.settle(project_id, key);
+    wakes.push(await firstQuery(gateway));
+    awake.push(await firstQuery(gateway));
+  }
+
+  const direct = await socketOf(server, made.branch.id, gateway);
+  const pooler = await startPgBouncer(direct, join(server.data_dir, "gateway"));
+  const ways: readonly Way[] = [
+    ["socket", direct, "disable"],
+    ["gateway", gateway, "disable"],
+    ["gateway, TLS", gateway, "require"],
+    ["PgBouncer", pooler.at, "disable"],
+    ["PgBouncer, TLS", pooler.at, "require"],
+  ];
+  const figures: Record<string, object> = {};
+  try {
+    for (const clients of CLIENTS) {
+      const rates = new Map<string, number[]>(ways.map(([name]) => [name, []]));
+      for (let round = 0; round <= ROUNDS; round++) {
+        // Each begins a round as often as the others, and the first round is to warm up.
+        const order = [...ways.slice(round % ways.length), ...ways.slice(0, round % ways.length)];
+        for (const way of order) {
+          const rate = await transactionsPerSecond(way, clients);
+          if (round > 0) rates.get(way[0])?.push(rate);
+        }
+      }
+      const of = (name: string) => rates.get(name) ?? [];
+      const share = (name: string, base: string) => {
+        const ratios = of(name).map((rate, i) => rate / (of(base)[i] ?? rate));
+        return { median: shown(median(ratios)), min: shown(Math.min(...ratios)), max: shown(Math.max(...ratios)) };
+      };
+      figures[`${clients} client${clients === 1 ? "" : "s"}`] = {
+        transactions_per_second: Object.fromEntries(ways.map(([name]) => [name, Math.round(median(of(name)))])),
+        to_the_socket: Object.fromEntries(ways.slice(1).map(([name]) => [name, share(name, "socket")])),
+        to_pgbouncer: {
+          plain: share("gateway", "PgBouncer"),
+          tls: share("gateway, TLS", "PgBouncer, TLS"),
+        },
+      };
+    }
+  } finally {
+    await pooler.end();
+  }
+  const connect_ms = { suspended: told(wakes), awake: told(awake) };
+  process.stdout.write(
+    `${JSON.stringify({ rounds: ROUNDS, connect_until_first_query_ms: connect_ms, ...figures }, null, 2)}\n`,
+  );
+} finally {
+  await server.close();
+}
