@@ -1,6 +1,6 @@
 import Type from "typebox";
 import { Branch } from "./branches.ts";
-import { Body, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
+import { Body, OneOf, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
 import { ConnectionDetails } from "./connection.ts";
 import { Database } from "./databases.ts";
 import { Endpoint, EndpointOptions } from "./endpoints.ts";
@@ -17,7 +17,8 @@ export const createProjectBranch = contract({
   summary: "Create a branch with the data that its parent has at this moment",
   description:
     "From the default branch unless `parent_id` names another one, and without a compute unless `endpoints` asks for " +
-    "one. The parent goes on being used meanwhile. There is a connection string where only one role and one database " +
+    "one. With `init_source` `schema-only` it is a root that has the schema of `parent_id`, its roles and databases, and " +
+    "no data. The parent goes on being used meanwhile. There is a connection string where only one role and one database " +
     "come into question.",
   params: Type.Object({ project_id: ResourceId }),
   body: Body({
@@ -26,7 +27,7 @@ export const createProjectBranch = contract({
         parent_id: Type.Optional(ResourceId),
         name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE })),
         protected: Type.Optional(Type.Boolean()),
-        init_source: Type.Optional(Type.Literal("parent-data")),
+        init_source: Type.Optional(OneOf("parent-data", "schema-only")),
         expires_at: Type.Optional(Timestamp),
       }),
     ),

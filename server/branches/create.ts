@@ -10,11 +10,11 @@ import { chooseSettings, chooseSuspendTimeout } from "../endpoints/settings.ts";
 import { insertEndpoint } from "../endpoints/store.ts";
 import { newBranchId, newEndpointId } from "../ids.ts";
 import type { Sealer } from "../keys/seal.ts";
-import { insertOperations, shareBranch } from "../operations/store.ts";
+import { holdBranch, insertOperations, shareBranch } from "../operations/store.ts";
 import { newRolePassword } from "../roles/password.ts";
 import { copyRoles, insertRole } from "../roles/store.ts";
 import { checkExpiry } from "./rules.ts";
-import { getDefaultBranch, insertBranch, insertChild } from "./store.ts";
+import { getDefaultBranch, getNodeOf, insertBranch, insertChild } from "./store.ts";
 
 export interface BranchDeps {
   readonly sealer: Sealer;
@@ -67,8 +67,8 @@ export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, 
 }
 
 /**
- * Records a branch of a branch, with its parent's roles, passwords included, and databases, and the operations
- * that will make it.
+ * Records a branch of a branch, or a root with only its schema, with its roles, passwords included, and databases, and
+ * the operations that will make it.
  */
 export async function createChildBranch(
   access: ProjectAccess,
@@ -76,19 +76,27 @@ export async function createChildBranch(
   { branch: wanted = {}, endpoints: computes = [] }: NonNullable<BodyOf<typeof createProjectBranch>>,
 ) {
   const parent_id = wanted.parent_id ?? (await getDefaultBranch(access)).id;
+  const schema_only = wanted.init_source === "schema-only";
+  // Its schema must be what its rows say: a role or database that is just being changed would be made twice.
+  if (schema_only) await holdBranch(access, parent_id);
   await shareBranch(access, parent_id);
   const id = newBranchId();
   const { expires_at = null } = wanted;
   await checkExpiry(access, { expires_at, protected: wanted.protected === true, is_default: false });
   const { principal } = access;
-  const branch = await insertChild(access, {
-    id,
-    parent_id,
-    name: wanted.name ?? id,
-    protected: wanted.protected ?? false,
-    expires_at,
+  const common = {
+    ...{ id, name: wanted.name ?? id, protected: wanted.protected ?? false, expires_at },
     created_by: principal.kind === "person" ? principal.user_id : null,
-  });
+  };
+  const branch = schema_only
+    ? await insertBranch(access, {
+        ...common,
+        is_default: false,
+        node_id: await getNodeOf(access, parent_id),
+        admin_password: sealAdminPassword(deps.sealer, newAdminPassword(), id),
+        schema_of: parent_id,
+      })
+    : await insertChild(access, { ...common, parent_id });
   const roles = await copyRoles(access, deps.sealer, parent_id, id);
   const databases = await copyDatabases(access, parent_id, id);
   const endpoints: Endpoint[] = [];

@@ -310,7 +310,7 @@ describe("branches", () => {
     for (const [field, branch] of [
       ["parent_timestamp", { parent_timestamp: "2024-01-01T00:00:00Z" }],
       ["parent_lsn", { parent_lsn: "0/1" }],
-      ["init_source", { init_source: "schema-only" }],
+      ["init_source", { init_source: "nothing" }],
     ] as const) {
       const { status, body } = await create(branch);
       assert.equal(status, 400);

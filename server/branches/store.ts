@@ -82,25 +82,31 @@ export interface NewBranch {
   readonly created_by: string | null;
   /** Sealed for the branch's own id. */
   readonly admin_password: Buffer;
+  readonly protected?: boolean;
+  readonly expires_at?: string | null;
+  /** The branch whose schema it gets. */
+  readonly schema_of?: string;
 }
 
-/** Inserts a branch that begins empty. */
+/** Inserts a branch that begins without data; 409 when the name is taken. */
 export async function insertBranch(access: ProjectAccess, branch: NewBranch): Promise<Branch> {
   const { project_id } = access;
-  await access.tx
+  const { expires_at = null, schema_of = null, ...plain } = branch;
+  const insert = access.tx
     .insertInto("branches")
     .values({
-      ...branch,
-      project_id,
+      ...plain,
+      ...{ project_id, expires_at, schema_of },
+      ...(schema_of === null ? {} : { init_source: "schema-only" as const }),
       storage_id: branch.id,
       admin_password_of: branch.id,
       current_state: "init",
       parent_id: null,
-      expires_at: null,
-      ttl_interval_seconds: null,
+      ttl_interval_seconds: expires_at === null ? null : secondsUntil(expires_at),
       logical_size: null,
     })
     .execute();
+  await orConflict(insert, "branches_name", NAME_TAKEN);
   return await getBranch(access, branch.id);
 }
 
@@ -133,6 +139,16 @@ export async function insertChild(access: ProjectAccess, child: NewChild): Promi
   };
   await orConflict(tx.insertInto("branches").values(values).execute(), "branches_name", NAME_TAKEN);
   return await getBranch(access, id);
+}
+
+/** The node whose disk has a branch. */
+export async function getNodeOf(access: ProjectAccess, branch_id: string): Promise<string> {
+  const { node_id } = await access.tx
+    .selectFrom("branches")
+    .select("node_id")
+    .where("id", "=", branch_id)
+    .executeTakeFirstOrThrow();
+  return node_id;
 }
 
 const NAME_TAKEN = "the project has a branch of this name; choose another one";

@@ -41,6 +41,8 @@ export type DriverErrorCode =
   | "database_missing"
   /** The schema could not be read: somebody holds a lock, it is too large, or the compute has ended. */
   | "dump_failed"
+  /** A schema that was to be copied could not be loaded. */
+  | "schema_refused"
   /** The compute did not come up; the detail is in the driver's log. */
   | "start_failed"
   /** The driver is shut down, or is shutting down. */
@@ -250,6 +252,11 @@ export interface ComputeDriver {
    * its tables as Neon's JSON. Needs `ensureRunning` first. Throws `database_missing` and `dump_failed`.
    */
   readSchema(endpoint_id: string, database: string, format: "sql" | "json"): Promise<string>;
+  /**
+   * Gives a compute the roles, databases and schemas of another one, without data; its databases are empty yet. Both
+   * must have been ensured. Throws `schema_refused` and `dump_failed`, and may leave a part of it behind.
+   */
+  copySchema(endpoint_id: string, from_endpoint_id: string): Promise<void>;
   /** Stops every compute cleanly, in parallel, and leaves nothing running. Calls made afterwards are refused. */
   shutdown(): Promise<void>;
 }

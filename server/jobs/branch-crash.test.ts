@@ -82,6 +82,17 @@ describe("a server that dies while it works on a branch goes on after its restar
     });
   }
 
+  for (const step of stepsOf("seed_timeline")) {
+    it(`${step}: a branch with a schema alone is made whole`, async () => {
+      const made = await create({ init_source: "schema-only" });
+      await dieAndGoOn(step);
+      assert.equal(await nameIn(made), undefined);
+      await setName(made, "nobody");
+      assert.equal((await plane.onMachine()).computes.length, 2, "a private compute is left");
+      await remove(made.branch.id);
+    });
+  }
+
   for (const step of stepsOf("reset_timeline")) {
     it(`${step}: a branch is reset whole, and one that is to keep its data does`, async () => {
       const [plain, keeping] = [await create(), await create()];
@@ -165,7 +176,14 @@ describe("a server that dies while it works on a branch goes on after its restar
 
   it("every step there is has been died at, here or in crash.test.ts", () => {
     const actions = new Set(STEPS.map((step) => step.split(":")[0]));
-    const here = ["create_timeline", "start_compute", "reset_timeline", "apply_config", "suspend_compute"];
+    const here = [
+      "create_timeline",
+      "seed_timeline",
+      "start_compute",
+      "reset_timeline",
+      "apply_config",
+      "suspend_compute",
+    ];
     assert.deepEqual(actions, new Set([...here, "delete_timeline", "remove_branch"]));
   });
 });

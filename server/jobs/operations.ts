@@ -27,11 +27,18 @@ const PUBLIC_ERRORS: Partial<Record<DriverErrorCode, string>> = {
   setting_refused: "a setting of the compute was refused",
   name_refused: "the name of a role or database was refused",
   start_failed: "the compute did not start",
+  dump_failed: "the schema of the other branch could not be read",
+  schema_refused: "the schema of the other branch could not be loaded; the server's log has the reason",
   not_running: "the compute of the branch it is made from is not ready",
 };
 const INTERNAL_ERROR = "internal error; the server's log has the detail";
 /** Trying again cannot help. */
-const HOPELESS: ReadonlySet<DriverErrorCode> = new Set(["setting_refused", "name_refused", "id_refused"]);
+const HOPELESS: ReadonlySet<DriverErrorCode> = new Set([
+  "setting_refused",
+  "name_refused",
+  "id_refused",
+  "schema_refused",
+]);
 
 /** Carries out recorded operations: in order within a branch, a few branches at a time. */
 export function operationsJob(deps: JobDeps): Job {

@@ -229,6 +229,7 @@ describe("the reconcilers", () => {
       remove: compute.remove.bind(compute),
       query: compute.query.bind(compute),
       usage: compute.usage.bind(compute),
+      copySchema: compute.copySchema.bind(compute),
       readSchema: compute.readSchema.bind(compute),
       shutdown: compute.shutdown.bind(compute),
     };

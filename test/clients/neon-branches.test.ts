@@ -157,8 +157,25 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
 
   test("what needs the past is refused, never answered wrongly", async () => {
     assert.match(await fails("branches", "create", "--parent", "2024-01-01T00:00:00Z"), /parent_timestamp/);
-    assert.match(await fails("branches", "create", "--schema-only", "--name", "x"), /init_source|parent-data/);
     assert.match(await fails("branches", "schema-diff", "main", "dev@2024-01-01T00:00:00Z"), /"timestamp"/);
+  });
+
+  test("branches create --schema-only makes a root that has the schema and not a row", async () => {
+    const made = await neon<{ branch: Branch }>(
+      "branches",
+      "create",
+      "--schema-only",
+      "--name",
+      "only",
+      "--parent",
+      "dev",
+    );
+    assert.equal(made.branch.parent_id, undefined);
+    await settle();
+    assert.equal(await psql("dev", "select count(*) > 0 from notes"), "t");
+    assert.equal(await psql("only", "select count(*) from notes"), "0");
+    await neon("branches", "delete", "only");
+    await settle();
   });
 
   test("branches schema-diff and diff show what differs, and nothing where nothing does", async () => {

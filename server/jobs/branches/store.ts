@@ -13,6 +13,7 @@ export interface BranchRow {
   readonly current_state: "init" | "resetting" | "ready";
   readonly reset: BranchReset | null;
   readonly pg_version: number;
+  readonly schema_of: string | null;
 }
 
 export async function getBranchForJob(tx: Tx, branch_id: string): Promise<BranchRow> {
@@ -20,6 +21,7 @@ export async function getBranchForJob(tx: Tx, branch_id: string): Promise<Branch
     .selectFrom("branches as b")
     .innerJoin("projects as p", "p.id", "b.project_id")
     .select(["b.id", "b.project_id", "b.storage_id", "b.parent_id", "b.current_state", "b.reset", "p.pg_version"])
+    .select("b.schema_of")
     .where("b.id", "=", branch_id)
     .executeTakeFirstOrThrow();
 }
@@ -31,6 +33,7 @@ export async function markBranchReadyForJob(tx: Tx, branch_id: string, origin?: 
     .set({
       ...(origin === undefined ? {} : provenance(origin)),
       current_state: "ready",
+      schema_of: null,
       state_changed_at: sql<string>`now()`,
       updated_at: sql<string>`now()`,
     })
@@ -343,18 +346,18 @@ export interface ReadableBranch {
   readonly admin_password_of: string;
   readonly content_revision: number;
   readonly applied_revision: number;
+  readonly current_state: "init" | "resetting" | "ready";
   readonly endpoint_id: string | null;
 }
 
-/** A branch of this node whose data is whole. */
+/** What is needed to read the data of a branch of this node; while it is `init`, whoever makes that knows what is there. */
 export async function findReadableBranchForJob(tx: Tx, node_id: string, branch_id: string) {
   return (await tx
     .selectFrom("branches as b")
     .leftJoin("endpoints as e", (join) => join.onRef("e.branch_id", "=", "b.id").on("e.deleted_at", "is", null))
     .select(["b.id", "b.storage_id", "b.admin_password", "b.admin_password_of", "b.content_revision"])
-    .select(["b.applied_revision", "e.id as endpoint_id"])
+    .select(["b.applied_revision", "b.current_state", "e.id as endpoint_id"])
     .where("b.id", "=", branch_id)
     .where("b.node_id", "=", node_id)
-    .where("b.current_state", "<>", "init")
     .executeTakeFirst()) satisfies ReadableBranch | undefined;
 }

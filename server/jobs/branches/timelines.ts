@@ -5,6 +5,7 @@ import { findComputeForJob, markEndpointIdleForJob } from "../computes/store.ts"
 import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
+import { atCompute, atPrivateCompute, removePrivateCompute } from "./private-computes.ts";
 import {
   type BranchRow,
   finishResetForJob,
@@ -18,6 +19,7 @@ import {
 export async function createTimeline(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
   const branch = await getBranchForJob(deps.db, operation.branch_id);
   if (branch.reset !== null) return await resetTimeline(deps, operation, branch, branch.reset);
+  if (branch.schema_of !== null) return await seedTimeline(deps, operation, branch, branch.schema_of);
   await reach(deps, "create_timeline:claimed");
   const origin = await makeStorage(deps, branch);
   await reach(deps, "create_timeline:storage_made");
@@ -26,6 +28,29 @@ export async function createTimeline(deps: JobDeps, operation: ClaimedOperation)
     await markBranchReadyForJob(tx, branch.id, origin);
   });
   await reach(deps, "create_timeline:finished");
+}
+
+/**
+ * Makes the data of a branch that has another one's schema and nothing else of it: an empty one, into which that is
+ * loaded. Whatever a process that died on the way has left is thrown away first.
+ */
+async function seedTimeline(deps: JobDeps, operation: ClaimedOperation, branch: BranchRow, source_id: string) {
+  const { id, storage_id, pg_version } = branch;
+  await reach(deps, "seed_timeline:claimed");
+  await removePrivateCompute(deps, id);
+  await deps.storage.remove(storage_id);
+  await deps.storage.createRoot(storage_id, { pg_version });
+  await reach(deps, "seed_timeline:storage_made");
+  await atPrivateCompute(deps, id, async (compute_id) => {
+    await reach(deps, "seed_timeline:compute_running");
+    await atCompute(deps, source_id, (from_id) => deps.compute.copySchema(compute_id, from_id));
+  });
+  await reach(deps, "seed_timeline:schema_copied");
+  await deps.db.transaction().execute(async (tx) => {
+    await finishOperationForJob(tx, operation.id, deps.node_id);
+    await markBranchReadyForJob(tx, id);
+  });
+  await reach(deps, "seed_timeline:finished");
 }
 
 async function makeStorage(deps: JobDeps, { storage_id, parent_id, pg_version }: BranchRow) {

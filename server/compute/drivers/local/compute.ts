@@ -29,6 +29,7 @@ import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
 import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
 import { applyContent } from "./content.ts";
 import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";
+import { copySchema } from "./schema-copy.ts";
 import { PG_DUMP_MAJOR, readSchema } from "./schema-dump.ts";
 import type { Turns } from "./turns.ts";
 
@@ -139,6 +140,10 @@ export class LocalCompute implements ComputeDriver {
 
   async readSchema(endpoint_id: string, database: string, format: "sql" | "json"): Promise<string> {
     return await readSchema(this.#adminAddress(endpoint_id), database, format);
+  }
+
+  async copySchema(endpoint_id: string, from_endpoint_id: string): Promise<void> {
+    await copySchema(this.#adminAddress(endpoint_id), this.#adminAddress(from_endpoint_id));
   }
 
   shutdown(): Promise<void> {

@@ -143,7 +143,7 @@ async function databaseStatements(session: pg.Client, wanted: readonly DatabaseS
 }
 
 /** Ends a role's sessions, hands over what it owns in every database, and drops it. */
-async function dropRole(address: AdminAddress, session: pg.Client, name: string): Promise<void> {
+export async function dropRole(address: AdminAddress, session: pg.Client, name: string): Promise<void> {
   const found = await session.query("SELECT FROM pg_roles WHERE rolname = $1", [name]);
   if (found.rowCount === 0) return;
   const role = identifier(name);

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import {
+  type CreatedProject,
+  connectAs,
+  createProject,
+  openPlane,
+  type Plane,
+  queryAsClient,
+  runOnce,
+} from "../../jobs/test-plane.ts";
+
+interface Made {
+  readonly branch: { id: string; parent_id?: string; init_source: string; current_state: string };
+  readonly connection_uris: [{ connection_uri: string }];
+  readonly message: string;
+}
+
+describe("a branch with a schema alone", () => {
+  let plane: Plane;
+  let root: CreatedProject;
+  let path: string;
+  let uri: string;
+  before(async () => {
+    plane = await openPlane();
+    root = await createProject(plane);
+    await carryOut();
+    path = `/projects/${root.project.id}/branches`;
+    uri = root.connection_uris[0].connection_uri;
+  });
+  after(() => plane.close());
+
+  const carryOut = () => runOnce(plane.reconcilers());
+  const create = (branch: object = {}) =>
+    plane.call<Made>("POST", path, {
+      body: { branch: { init_source: "schema-only", ...branch }, endpoints: [{ type: "read_write" }] },
+    });
+  const schemaOf = async (id: string, database = "neondb") =>
+    (await plane.call<{ sql: string }>("GET", `${path}/${id}/schema?db_name=${database}`)).body.sql;
+  const remove = async (id: string) => {
+    assert.equal((await plane.call("DELETE", `${path}/${id}`)).status, 200);
+    await carryOut();
+  };
+
+  it("has the roles, databases and schemas of the other one, to the letter, and no row and no parent", async () => {
+    await queryAsClient(uri, "create role auditor nologin");
+    await queryAsClient(uri, "create role app login password 'app' in role auditor");
+    await queryAsClient(uri, 'create database "by ""hand"""');
+    await queryAsClient(
+      uri,
+      `create schema shop; grant usage, create on schema shop to auditor;
+       create extension hstore schema shop;
+       create table shop.things (id int generated always as identity primary key, tags shop.hstore, size int check (size > 0));
+       create index on shop.things using gin (tags);
+       create function shop.touch() returns trigger language plpgsql as 'begin return new; end';
+       create trigger touch before update on shop.things for each row execute function shop.touch();
+       alter table shop.things enable row level security;
+       create policy own on shop.things to app using (size > 1);
+       grant select on shop.things to auditor with grant option;
+       grant app, auditor to neondb_owner;
+       create view shop.big as select * from shop.things where size > 10;
+       alter view shop.big owner to auditor;
+       insert into shop.things (size) values (3)`,
+    );
+    await queryAsClient(uri, "set role auditor; grant select on shop.things to app");
+    await queryAsClient(connectAs(uri, { database: 'by "hand"' }), "create table notes (text text)");
+
+    const made = await create({ name: "only" });
+    assert.equal(made.status, 201, made.body.message);
+    assert.equal(made.body.branch.init_source, "schema-only");
+    assert.equal(made.body.branch.parent_id, undefined);
+    await carryOut();
+    const { id } = made.body.branch;
+    const [{ connection_uri: own }] = made.body.connection_uris;
+    const { body } = await plane.call<Made>("GET", `${path}/${id}`);
+    const failures = plane
+      .logged()
+      .split("\n")
+      .filter((line) => line.includes("operation.failed") || line.includes("operation.retried"));
+    assert.equal(body.branch.current_state, "ready", failures.join("\n"));
+    for (const database of ["neondb", encodeURIComponent('by "hand"')]) {
+      assert.equal(await schemaOf(id, database), await schemaOf(root.branch.id, database));
+    }
+    assert.deepEqual(await queryAsClient(own, "select count(*)::int as n from shop.things"), [{ n: 0 }]);
+    await queryAsClient(connectAs(own, { role: "app", password: "app" }), "select from shop.things");
+    await queryAsClient(own, "insert into shop.things (tags, size) values ('a=>1', 2)");
+    const roles = "select rolname::text as name from pg_roles where rolname like 'latchkey%' order by 1";
+    assert.deepEqual(await queryAsClient(own, roles), [{ name: "latchkey_admin" }], "the loader has gone");
+    const owners =
+      "select distinct pg_get_userbyid(extowner)::text as owner from pg_extension where extname = 'hstore'";
+    assert.deepEqual(await queryAsClient(own, owners), [{ owner: "neondb_owner" }]);
+    // Nothing ties it to the other one.
+    const { body: child } = await plane.call<Made>("POST", path, { body: { branch: { parent_id: id } } });
+    await carryOut();
+    assert.equal(child.branch.parent_id, id);
+    await remove(child.branch.id);
+    await remove(id);
+  });
+
+  it("is made of a branch that rests without waking it", async () => {
+    const endpoint = `/projects/${root.project.id}/endpoints/${root.endpoints[0].id}`;
+    await plane.call("POST", `${endpoint}/suspend`);
+    await carryOut();
+    const made = await create();
+    await carryOut();
+    assert.equal((await plane.drivers().compute.status(root.endpoints[0].id))?.state, "stopped");
+    assert.match(await schemaOf(made.body.branch.id), /CREATE TABLE shop\.things/);
+    await remove(made.body.branch.id);
+    await plane.call("POST", `${endpoint}/start`);
+    await carryOut();
+  });
+
+  it("what a schema evaluates while it is loaded runs with no more rights than its people have", async () => {
+    const other = await createProject(plane);
+    await carryOut();
+    const [{ connection_uri: from }] = other.connection_uris;
+    await queryAsClient(
+      from,
+      `create function spy() returns int language plpgsql immutable as $$begin
+         execute format('comment on schema public is %L', session_user || ' ' || current_setting('is_superuser'));
+         perform pg_read_file('PG_VERSION');
+         return 1;
+       end$$`,
+    );
+    // Here it fails for its owner, and so does whoever loads it: an index whose condition calls it cannot be made at all.
+    await assert.rejects(queryAsClient(from, "create table t (n int); create index on t (n) where n > spy()"));
+    await queryAsClient(
+      from,
+      `create or replace function spy() returns int language plpgsql immutable as $$begin
+         if current_setting('is_superuser') = 'on' then perform pg_read_file('PG_VERSION'); raise 'superuser'; end if;
+         return 1;
+       end$$;
+       create table t (n int); create index on t (n) where n > spy()`,
+    );
+    const path = `/projects/${other.project.id}/branches`;
+    const made = await plane.call<Made>("POST", path, { body: { branch: { init_source: "schema-only" } } });
+    await carryOut();
+    const { body } = await plane.call<Made>("GET", `${path}/${made.body.branch.id}`);
+    assert.equal(body.branch.current_state, "ready");
+    await plane.call("DELETE", `/projects/${other.project.id}`);
+  });
+
+  it("a branch with work to do is not copied from yet, and a moment of the past not at all", async () => {
+    await plane.call("POST", `${path}/${root.branch.id}/roles`, { body: { role: { name: "guest" } } });
+    assert.equal((await create()).status, 423);
+    await carryOut();
+    assert.equal((await create({ parent_timestamp: "2024-01-01T00:00:00Z" })).status, 400);
+  });
+});
