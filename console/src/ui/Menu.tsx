@@ -1,5 +1,14 @@
 import type { Menu as BaseMenu } from "@base-ui/react/menu";
-import { cloneElement, type ReactElement, type ReactNode, useId, useMemo, useRef, useState } from "react";
+import {
+  cloneElement,
+  type ReactElement,
+  type ReactNode,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { Late, useLate } from "./late.tsx";
 
 /**
@@ -61,6 +70,12 @@ export interface SharedMenuTriggerProps<Subject> {
 export function SharedMenuTrigger<Subject>({ menu, subject, trigger }: SharedMenuTriggerProps<Subject>) {
   const parts = useLate(menuParts);
   const id = useId();
+  const focused = useRef(false);
+  const working = parts !== undefined && menu.handle !== undefined;
+  useLayoutEffect(() => {
+    // The working trigger takes the place of this one, and goes on where it was: no key may fall in between.
+    if (working && focused.current) document.getElementById(id)?.focus();
+  }, [working, id]);
   const button = cloneElement(trigger, { id });
   if (parts && menu.handle) return <parts.SharedTrigger handle={menu.handle} subject={subject} trigger={button} />;
   const fetch = () => menuParts.load().catch(() => undefined);
@@ -68,8 +83,13 @@ export function SharedMenuTrigger<Subject>({ menu, subject, trigger }: SharedMen
     "aria-haspopup": "menu",
     "aria-expanded": false,
     onPointerEnter: fetch,
-    // The working trigger takes the place of this one, and goes on where it was.
-    onFocus: () => void fetch().then(() => whenDrawn(() => document.getElementById(id)?.focus())),
+    onFocus: () => {
+      focused.current = true;
+      void fetch();
+    },
+    onBlur: () => {
+      focused.current = false;
+    },
     onClick: () => void fetch().then(() => whenDrawn(() => document.getElementById(id)?.click())),
   });
 }
