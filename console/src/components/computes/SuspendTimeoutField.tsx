@@ -8,7 +8,7 @@ export function SuspendTimeoutField({ name, now }: { readonly name: string; read
       name={name}
       label="Suspend"
       options={timeoutOptions(now)}
-      hint="In use is a compute while a query runs or a transaction is open. It starts again when a client connects."
+      hint="It is in use while a query runs or a transaction is open, and starts again when a client connects."
     />
   );
 }
