@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { openTestInstance, type TestInstance } from "../../test/harness/instance.ts";
 import { asPerson, makePerson, ORIGIN } from "../../test/harness/people.ts";
 import { ApiError } from "../errors.ts";
@@ -198,4 +199,27 @@ test("neither passwords nor cookies are logged", async () => {
   await assert.rejects(signIn(email, "a wrong guess"));
   const token = asCookie(cookies).split("=")[1]?.split(".")[0] ?? "";
   for (const secret of [PASSWORD, "a wrong guess", token]) assert.ok(!instance.logged().includes(secret));
+});
+
+test("a sign-in with the old password that is under way when the password changes does not outlive the change", async () => {
+  const { user_id, email } = await personWithPassword();
+  const { resolve: finish, promise: finished } = Promise.withResolvers<void>();
+  const { resolve: begin, promise: begun } = Promise.withResolvers<void>();
+  const sign_in = instance.db.transaction().execute(async (tx) => {
+    await identity.verifyPasswordAndStartSession(tx, email, PASSWORD, ORIGIN);
+    begin();
+    await finished;
+  });
+  await begun;
+  let is_changed = false;
+  const change = instance.db.transaction().execute(async (tx) => {
+    await putPasswordHash({ tx, user_id }, await hashPassword("another horse"));
+    is_changed = true;
+    await deleteAllSessions({ tx, user_id });
+  });
+  await delay(300);
+  assert.equal(is_changed, false, "the change does not wait for the sign-in");
+  finish();
+  await Promise.all([sign_in, change]);
+  assert.deepEqual(await listSessions(await asPerson(instance.db, user_id, "session.list")), []);
 });

@@ -10,18 +10,23 @@ import { newUuid } from "../ids.ts";
  * it the cookie opens nothing.
  */
 
-/** The hash that the password of an e-mail is checked against; undefined for one that cannot sign in. */
+/**
+ * The hash that the password of an e-mail is checked against; undefined for one that cannot sign in. It stays as it is
+ * until the transaction ends: who changes the password waits for a sign-in that has read the old one, and then ends
+ * its session with the others. `to_change` is for the change itself.
+ */
 export async function findPasswordHash(
   tx: Tx,
   email: string,
+  { to_change = false } = {},
 ): Promise<{ user_id: string; password: string } | undefined> {
-  const row = await tx
+  const query = tx
     .selectFrom("users as u")
     .innerJoin("accounts as a", "a.user_id", "u.id")
     .select(["u.id as user_id", "a.password"])
     .where("u.email", "=", email)
-    .where("a.provider_id", "=", "credential")
-    .executeTakeFirst();
+    .where("a.provider_id", "=", "credential");
+  const row = await (to_change ? query.forNoKeyUpdate("a") : query.forShare("a")).executeTakeFirst();
   return row && row.password !== null ? { user_id: row.user_id, password: row.password } : undefined;
 }
 

@@ -22,7 +22,7 @@ export async function changePassword(
 ) {
   const { email } = await getCurrentUser(access);
   const attempt = failed.begin(access.origin.address, email);
-  const account = await findPasswordHash(access.tx, email).catch((error: unknown) => {
+  const account = await findPasswordHash(access.tx, email, { to_change: true }).catch((error: unknown) => {
     attempt.undecided();
     throw error;
   });
