@@ -23,17 +23,21 @@ export async function tablesOf(client: pg.Client): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** A digest of every row of every table, but for the named columns; equal before and after means that nothing changed. */
+/**
+ * A digest of every row of every table, but for the named columns and tables; equal before and after means that nothing
+ * changed.
+ */
 export async function fingerprint(
   client: pg.Client,
-  ignored_columns: readonly string[] = [],
+  ignored: { readonly columns?: readonly string[]; readonly tables?: readonly string[] } = {},
 ): Promise<Map<string, string>> {
   const prints = new Map<string, string>();
   for (const table of await tablesOf(client)) {
+    if (ignored.tables?.includes(table)) continue;
     const { rows } = await client.query<{ print: string }>(
       `select count(*) || ':' || coalesce(md5(string_agg(row, '|' order by row)), '') as print
        from (select (to_jsonb(t) - $1::text[])::text as row from ${table} t) rows`,
-      [ignored_columns],
+      [ignored.columns ?? []],
     );
     prints.set(table, rows[0]?.print ?? "");
   }
