@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import type { Page } from "playwright-core";
+import { waitFor } from "../harness/server.ts";
 import { setupTokenOf, signUp } from "../harness/world.ts";
 import { manyKeys } from "./many-keys.ts";
 import { NARROW, startStage, WIDE } from "./visit.ts";
@@ -50,9 +51,16 @@ test("on a narrow screen a long table fills its width, and says under the name w
   await page.setViewportSize(NARROW);
   await withMany(async () => {
     const row = page.getByRole("row").filter({ hasText: "ci-10000" });
-    const menu = await row.getByRole("button", { name: "Actions for ci-10000" }).boundingBox();
-    assert.ok(menu !== null && menu.x + menu.width > NARROW.width - 40, "the menu is at the right edge");
-    assert.match((await row.getByRole("rowheader").textContent()) ?? "", /never used/);
+    await row
+      .getByRole("rowheader")
+      .getByText(/never used/)
+      .waitFor();
+    const menu = row.getByRole("button", { name: "Actions for ci-10000" });
+    // The rows are laid out once they have been measured.
+    await waitFor("the menu at the right edge", async () => {
+      const box = await menu.boundingBox();
+      return box !== null && box.x + box.width > NARROW.width - 40;
+    });
   });
   await page.setViewportSize(WIDE);
 });
