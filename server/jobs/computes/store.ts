@@ -73,6 +73,17 @@ export async function findWakeableComputeForJob(tx: Tx, node_id: string, endpoin
   return await living(tx, node_id).where("e.id", "=", endpoint_id).where("e.disabled", "=", false).executeTakeFirst();
 }
 
+/** Whether a compute waits for nothing but the data of its branch, which is being made or reset. */
+export async function isBranchUnderWayForJob(tx: Tx, endpoint_id: string): Promise<boolean> {
+  const found = await computes(tx)
+    .where("e.id", "=", endpoint_id)
+    .where("b.current_state", "<>", "ready")
+    .where("b.deleted_at", "is", null)
+    .where("p.deleted_at", "is", null)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
 /** Records what ought to be, where the compute exists still. */
 export async function updateDesiredStateForJob(tx: Tx, endpoint_id: string, desired_state: "running" | "suspended") {
   await tx

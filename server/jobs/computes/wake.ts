@@ -5,8 +5,10 @@ import { countCompute } from "../meters/count.ts";
 import { applyContent } from "./apply-content.ts";
 import { startCompute } from "./start-compute.ts";
 import {
+  type ComputeRow,
   findComputeForJob,
   findWakeableComputeForJob,
+  isBranchUnderWayForJob,
   markEndpointIdleForJob,
   markEndpointStartedForJob,
   updateDesiredStateForJob,
@@ -24,12 +26,27 @@ export interface Waking {
   rest(endpoint_id: string, isIdle: () => boolean): Promise<void>;
 }
 
+/** How long a client is kept waiting for its branch; a copy of much data may take longer. */
+const BRANCH_WITHIN_MS = 20_000;
+const LOOK_AGAIN_MS = 50;
+
 export function createWaking(deps: JobDeps): Waking {
   const under_way = new Map<string, Promise<ComputeAddress>>();
 
+  /** A client that comes at once with the string of a new branch waits for the branch, as it would for a compute. */
+  async function findOnceWhole(endpoint_id: string): Promise<ComputeRow> {
+    const { db, node_id, clock } = deps;
+    const until_ms = clock.monotonic_ms() + BRANCH_WITHIN_MS;
+    for (;;) {
+      const found = await findWakeableComputeForJob(db, node_id, endpoint_id);
+      if (found) return found;
+      if (clock.monotonic_ms() > until_ms || !(await isBranchUnderWayForJob(db, endpoint_id))) throw notStartable();
+      await clock.sleep(LOOK_AGAIN_MS);
+    }
+  }
+
   async function start(endpoint_id: string): Promise<ComputeAddress> {
-    const found = await findWakeableComputeForJob(deps.db, deps.node_id, endpoint_id);
-    if (!found) throw notStartable();
+    const found = await findOnceWhole(endpoint_id);
     return await deps.branches.run(found.branch_id, async () => {
       const compute = await findWakeableComputeForJob(deps.db, deps.node_id, endpoint_id);
       if (!compute) throw notStartable();
