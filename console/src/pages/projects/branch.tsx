@@ -77,15 +77,22 @@ export function BranchPage() {
         project_id={project_id}
         operations={operations?.filter((operation) => operation.branch_id === branch_id)}
       />
-      {found ? <BranchFacts branch={found} parent={node?.parent} /> : <div className="skeleton h-24" />}
-      <Section title="Connect">
-        <ConnectionPanel {...params} />
-      </Section>
-      <Section title="Compute">
-        <BranchCompute params={params} busy_reason={busy_reason} />
-      </Section>
-      <BranchDatabases params={params} busy_reason={busy_reason} />
-      <BranchRoles params={params} busy_reason={busy_reason} />
+      {/* One answer for a branch that is not there, instead of one from every section. */}
+      {found ? (
+        <>
+          <BranchFacts branch={found} parent={node?.parent} />
+          <Section title="Connect">
+            <ConnectionPanel {...params} />
+          </Section>
+          <Section title="Compute">
+            <BranchCompute params={params} busy_reason={busy_reason} />
+          </Section>
+          <BranchDatabases params={params} busy_reason={busy_reason} />
+          <BranchRoles params={params} busy_reason={busy_reason} />
+        </>
+      ) : (
+        <div className="skeleton h-24" />
+      )}
       <BranchTasks
         project_id={project_id}
         asked={asked}
