@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -101,7 +102,6 @@ test("a shutdown leaves no process and no socket, refuses what comes after, and 
   const place = await makePlace(t);
   const dataDir = join(place.dataDir, "deep".repeat(25));
   await makePassage(dataDir, place.account);
-  const before = new Set(await readdir("/tmp"));
   const drivers = await open({ ...place, dataDir });
   const spec = await makeSpec("br-a");
   await drivers.storage.createRoot("br-a", { pg_version: place.binaries.major });
@@ -118,8 +118,8 @@ test("a shutdown leaves no process and no socket, refuses what comes after, and 
   assert.equal((await drivers.compute.status("ep-a"))?.state, "stopped");
   const refused = drivers.compute.ensureRunning("ep-a", spec);
   await assert.rejects(refused, (error) => error instanceof DriverError && error.code === "shut_down");
-  const left = (await readdir("/tmp")).filter((name) => /^latchkey-[0-9a-f]{16}$/.test(name) && !before.has(name));
-  assert.deepEqual(left, []);
+  // Others' computes have theirs under /tmp too, while tests run beside this one.
+  assert.equal(existsSync(socket_directory), false, socket_directory);
   const next = await open({ ...place, dataDir });
   await next.compute.ensureRunning("ep-a", spec);
 });
