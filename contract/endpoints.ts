@@ -22,6 +22,13 @@ export const Endpoint = Type.Object({
   type: OneOf("read_write"),
   current_state: EndpointState,
   pending_state: Type.Optional(EndpointState),
+  unreachable_since: Type.Optional(
+    Type.Unsafe<string>({
+      ...Timestamp,
+      description:
+        "Only while the node that has the compute's data is lost: when that was last heard from. What else is told of the compute is as of then, and no other node can start it.",
+    }),
+  ),
   settings: Type.Object({ pg_settings: Type.Record(Type.String(), Type.String()) }),
   pooler_enabled: Type.Boolean(),
   pooler_mode: OneOf("transaction"),

@@ -33,6 +33,12 @@ export interface Events {
   "node.lease_held": { node_id: string; revision: number };
   /** It asks the database for each request until it holds the lease again. */
   "node.lease_lost": { node_id: string; error: string };
+  /** This process may start computes on its data directory from now on. */
+  "placement.held": { node_id: string };
+  /** It starts none until it has reached the database again; those that run stay. */
+  "placement.lost": { node_id: string; error: string };
+  /** Another process works as this node: this one stops its computes and ends. */
+  "placement.taken": { node_id: string };
   "node.memory_dropped": { node_id: string; reason: "history" | "many_changes"; revision: number };
   /** A narrowing change is answered: how many nodes had applied it and how many had fallen silent. */
   "access.confirmed": { revision: number; acknowledged: number; lapsed: number; waited_ms: number };
@@ -74,6 +80,8 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "key.uses_delayed": "warn",
   "node.lease_lost": "warn",
   "node.memory_dropped": "warn",
+  "placement.lost": "warn",
+  "placement.taken": "error",
   "job.done": "debug",
   "job.failed": "error",
   "operation.retried": "warn",
@@ -227,6 +235,12 @@ export class Metrics {
   });
   readonly nodes_live = this.derived("latchkey_nodes_live", "Nodes that renew their lease, as this one sees it", "max");
   readonly lease_held = this.derived("latchkey_node_lease_held", "Whether this node may answer from memory", "min");
+  readonly data_node_held = this.derived("latchkey_data_node_held", "Whether this node may start computes", "max");
+  readonly data_nodes_lost = this.derived(
+    "latchkey_data_nodes_lost",
+    "Nodes with projects that are not heard from, as this one saw within 10 seconds",
+    "max",
+  );
   readonly keys_remembered = this.derived("latchkey_key_cache_entries", "API keys in this node's memory", "sum");
   readonly key_memory_bytes = this.derived("latchkey_key_cache_bytes", "Bytes that these keys take", "sum");
   readonly gateway_sessions = this.derived("latchkey_gateway_sessions", "Postgres clients that are connected", "sum");

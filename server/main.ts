@@ -46,6 +46,9 @@ import { operationRoutes } from "./operations/routes.ts";
 import { invitationRoutes } from "./organizations/invitations/routes.ts";
 import { memberRoutes } from "./organizations/members/routes.ts";
 import { organizationRoutes } from "./organizations/routes.ts";
+import { NodeHold, NodeTaken } from "./placement/hold.ts";
+import { thisNetwork } from "./placement/machine.ts";
+import { listDataNodes } from "./placement/store.ts";
 import { PostgresError } from "./postgres/errors.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { roleRoutes } from "./roles/routes.ts";
@@ -82,12 +85,14 @@ class Stack {
 /** How long Postgres clients that are at work may finish, when the server stops. */
 const GATEWAY_DRAIN_MS = 5_000;
 
-async function start(config: Config, log: Log, started: Stack): Promise<string> {
+async function start(config: Config, log: Log, started: Stack, onTaken: () => void): Promise<string> {
   const lock = await lockDataDirForServer(config.data_dir, clock);
   started.add("data directory", () => lock.release());
-  const { instance, drivers } = await openInParallel(config, await findMachinery(config), log, started);
-  const { db, sealer, connection } = instance;
   const node_id = await readOrMakeNodeId(config.data_dir);
+  const { instance, hold, drivers } = await openInParallel(config, await findMachinery(config), {
+    ...{ node_id, onTaken, log, started },
+  });
+  const { db, sealer, connection } = instance;
   const machinery = createMachinery({ db, sealer, ...drivers, clock, log, node_id });
   const { gateway, jobs: gateway_jobs } = await openGateway({
     shared: config.pg_port === 0 ? undefined : { host: config.host, port: config.pg_port },
@@ -100,6 +105,8 @@ async function start(config: Config, log: Log, started: Stack): Promise<string> 
     ...{ wake: machinery.waking.wake, rest: machinery.waking.rest, changePort: machinery.changePort },
   });
   started.add("gateway", () => gateway.close(GATEWAY_DRAIN_MS));
+  const { pg_versions } = drivers.storage.capabilities();
+  await hold.announce({ network: thisNetwork(), address: null, certificate_digest: null, pg_versions, version });
   const jobs = new JobRunner([...machinery.jobs, ...gateway_jobs], { clock, log });
   const poke = () => jobs.poke();
   const assignment: Assignment = {
@@ -209,6 +216,7 @@ async function serve(config: Config, instance: Instance, assignment: Assignment,
     metrics: log.metrics,
     readMetrics,
     listNodes: () => listNodes(db),
+    listDataNodes: () => listDataNodes(db),
     metrics_token: config.metrics_token,
     openapi: openApiDocument(routes, version, config.public_url + API_PREFIX, openApiSecurityScheme(config.public_url)),
     isReady: async () => {
@@ -227,17 +235,36 @@ async function serve(config: Config, instance: Instance, assignment: Assignment,
   });
 }
 
-/** The database and the local driver do not wait for one another; both are told of before either's failure is. */
-async function openInParallel(config: Config, machinery: Machinery, log: Log, started: Stack) {
-  const [instance, drivers] = await Promise.allSettled([
-    openInstance(config, machinery, log),
-    openLocalDriver({ dataDir: config.data_dir, ...machinery, clock, log: postgresLog(log) }),
-  ]);
-  if (instance.status === "fulfilled") started.add("database", () => instance.value.close());
+interface Opening {
+  readonly node_id: string;
+  readonly onTaken: () => void;
+  readonly log: Log;
+  readonly started: Stack;
+}
+
+/** Opens the database, takes the node, opens the drivers; what has been opened is told of before any failure is. */
+async function openInParallel(config: Config, machinery: Machinery, opening: Opening) {
+  const { node_id, onTaken, log, started } = opening;
+  const holding = openInstance(config, machinery, log).then(async (instance) => {
+    started.add("database", () => instance.close());
+    const hold = await NodeHold.take({ connection: instance.connection, node_id, clock, log, onTaken });
+    started.add("placement", () => hold.release());
+    return { instance, hold };
+  });
+  const openDrivers = () =>
+    openLocalDriver({
+      ...{ dataDir: config.data_dir, ...machinery, clock, log: postgresLog(log) },
+      mayStart: async () => (await holding).hold.mayStart(),
+    });
+  // Before the node is taken nothing of it may be touched, unless its database is in the same directory: then nobody else
+  // has either, and the two need not wait for one another.
+  const embedded = config.database_url === undefined;
+  const [opened, drivers] = await Promise.allSettled([holding, embedded ? openDrivers() : holding.then(openDrivers)]);
+  // Last in, first out: when the node is given up nothing of it runs any more.
   if (drivers.status === "fulfilled") started.add("computes", () => drivers.value.compute.shutdown());
-  if (instance.status === "rejected") throw instance.reason;
+  if (opened.status === "rejected") throw opened.reason;
   if (drivers.status === "rejected") throw drivers.reason;
-  return { instance: instance.value, drivers: drivers.value };
+  return { ...opened.value, drivers: drivers.value };
 }
 
 /** Where the computes are reached that are told by name. */
@@ -271,7 +298,7 @@ function banner(config: Config, setup_token: Secret | undefined): string {
 
 /** Mistakes of the person at the terminal are told in a sentence; only our own come with a stack. */
 function explainFailure(error: unknown): string {
-  if ([ConfigError, DataDirError, PostgresError, CertificateError].some((known) => error instanceof known)) {
+  if ([ConfigError, DataDirError, NodeTaken, PostgresError, CertificateError].some((known) => error instanceof known)) {
     return (error as Error).message;
   }
   if (error instanceof Error && "code" in error) {
@@ -309,8 +336,8 @@ async function main(args: readonly string[]): Promise<void> {
     const log = createLog(config.log_level);
     // Asked to stop while starting, the start is finished first: half a start is what nothing can stop cleanly.
     const signal = nextSignal();
-    if (cluster.isWorker) await startWorker(config, log, started, signal.lost);
-    else print(await start(config, log, started));
+    if (cluster.isWorker) await startWorker(config, log, started, () => signal.end("the primary has ended"));
+    else print(await start(config, log, started, () => signal.end("another process has the node")));
     log.event("server.ready", {
       console_url: config.public_url,
       ready_ms: Math.round(clock.monotonic_ms() - began_ms),
@@ -335,10 +362,10 @@ const ECHO_MS = 1_000;
 const STOP_DEADLINE_MS = 30_000;
 
 /** Resolves with the first signal to stop. A second one, or a stop that takes too long, ends the process at once. */
-function nextSignal(): { received: Promise<string>; lost: () => void } {
-  let lost = () => {};
+function nextSignal(): { received: Promise<string>; end: (reason: string) => void } {
+  let end = (_reason: string) => {};
   const received = new Promise<string>((resolve) => {
-    lost = () => resolve("the primary has ended");
+    end = resolve;
     let first_ms: number | undefined;
     const onSignal = (name: NodeJS.Signals) => {
       if (first_ms === undefined) {
@@ -351,7 +378,7 @@ function nextSignal(): { received: Promise<string>; lost: () => void } {
     };
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
   });
-  return { received, lost: () => lost() };
+  return { received, end: (reason) => end(reason) };
 }
 
 function print(text: string): void {

@@ -18,7 +18,7 @@ import { getDefaultBranch, getNodeOf, insertBranch, insertChild } from "./store.
 
 export interface BranchDeps {
   readonly sealer: Sealer;
-  /** The node that serves this request, and whose disk will hold what it makes. */
+  /** The node that serves this request. */
   readonly node_id: string;
   /** PostgreSQL's settings that a compute may be given. */
   readonly settings: readonly string[];
@@ -26,6 +26,8 @@ export interface BranchDeps {
 
 export interface RootBranch {
   readonly name: string;
+  /** The node whose disk will hold it, and everything that is made of it. */
+  readonly node_id: string;
   /** Names that have been checked. */
   readonly role_name: string;
   readonly database_name: string;
@@ -36,14 +38,14 @@ export interface RootBranch {
  * them. Nothing is made here: that would be slow work under a transaction.
  */
 export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, wanted: RootBranch) {
-  const { sealer, node_id } = deps;
+  const { sealer } = deps;
   const branch_id = newBranchId();
   const endpoint_id = newEndpointId();
   const branch = await insertBranch(access, {
     id: branch_id,
     name: wanted.name,
     is_default: true,
-    node_id,
+    node_id: wanted.node_id,
     created_by: access.project.created_by,
     admin_password: sealAdminPassword(sealer, newAdminPassword(), branch_id),
   });

@@ -45,6 +45,8 @@ export type DriverErrorCode =
   | "schema_refused"
   /** The compute did not come up; the detail is in the driver's log. */
   | "start_failed"
+  /** This process may not start computes at this moment: whether another one does cannot be learnt. */
+  | "fenced"
   /** The driver is shut down, or is shutting down. */
   | "shut_down";
 

@@ -29,6 +29,7 @@ export interface Schema {
   access_revision: AccessRevisionTable;
   access_changes: AccessChangeTable;
   nodes: NodeTable;
+  data_nodes: DataNodeTable;
   oauth_grants: OAuthGrantTable;
   oauth_access_tokens: OAuthAccessTokenTable;
   oauth_refresh_tokens: OAuthRefreshTokenTable;
@@ -401,6 +402,28 @@ export interface NodeTable {
   address: string;
   pid: number;
   version: string;
+}
+
+/** A data directory and the process that holds it (see `placement/`). */
+export interface DataNodeTable {
+  /** As in `branches.node_id`. */
+  id: string;
+  /** New with each start; null when it was given up in good order. */
+  holder: string | null;
+  /** What tells on the holder's own machine whether it lives. */
+  holder_process: string;
+  /** Goes up with each renewal; what others tell the holder's being alive by before they take its place. */
+  renewals: Generated<number>;
+  /** By the database's clock: for people and for the choice of a way, never for who may start a compute. */
+  renewed_at: Generated<string>;
+  /** Nodes with the same one reach each other's loopback addresses. */
+  network: Generated<string>;
+  /** HOST:PORT for the other nodes; null: none can reach it. */
+  address: string | null;
+  /** SHA-256 of the certificate that it shows to other nodes and is known by. */
+  certificate_digest: string | null;
+  pg_versions: Generated<number[]>;
+  version: Generated<string>;
 }
 
 export type OAuthEndReason = "revoked" | "replay" | "code_reuse" | "password_change";

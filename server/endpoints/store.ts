@@ -3,6 +3,7 @@ import { type Selectable, sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
 import type { EndpointTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
+import { LOST_SINCE } from "../placement/store.ts";
 import { findFreePort, OWN_PORT_HOST } from "./ports.ts";
 
 /**
@@ -16,14 +17,15 @@ const COLUMNS = [
   "suspended_at",
 ] as const;
 
-/** Endpoints, with the domain of the gateway on their node. */
+/** Endpoints, with the domain of the gateway on their node, and whether that is lost. */
 function endpoints({ tx, project_id }: ProjectAccess) {
   return tx
     .selectFrom("endpoints as e")
     .innerJoin("branches as b", "b.id", "e.branch_id")
     .leftJoin("gateways as g", "g.node_id", "b.node_id")
+    .leftJoin("data_nodes as d", "d.id", "b.node_id")
     .select(COLUMNS.map((column) => `e.${column}` as const))
-    .select(["g.domain", "g.port as domain_port"])
+    .select(["g.domain", "g.port as domain_port", LOST_SINCE.as("unreachable_since")])
     .where("e.project_id", "=", project_id)
     .where("e.deleted_at", "is", null);
 }
@@ -31,6 +33,7 @@ function endpoints({ tx, project_id }: ProjectAccess) {
 type Row = Pick<Selectable<EndpointTable>, (typeof COLUMNS)[number]> & {
   readonly domain: string | null;
   readonly domain_port: number | null;
+  readonly unreachable_since: string | null;
 };
 
 /** A client that is told no port takes this one. */
@@ -58,6 +61,7 @@ function toEndpoint(row: Row, region_id: string): Endpoint {
     type: "read_write",
     current_state: row.current_state,
     ...(row.current_state === wanted_state ? {} : { pending_state: wanted_state }),
+    ...(row.unreachable_since === null ? {} : { unreachable_since: row.unreachable_since }),
     settings: { pg_settings: row.settings },
     pooler_enabled: false,
     pooler_mode: "transaction",

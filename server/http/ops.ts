@@ -15,6 +15,8 @@ export interface OpsDeps {
   readonly readMetrics?: (() => Promise<string>) | undefined;
   /** The processes on this database, for an administrator. */
   readonly listNodes: () => Promise<readonly object[]>;
+  /** The data directories on this database, and what lies on them. */
+  readonly listDataNodes: () => Promise<readonly object[]>;
   readonly metrics_token: string | undefined;
   readonly openapi: object;
   /** Whether a request would be served now; false or a rejection makes `/readyz` answer 503. */
@@ -48,7 +50,7 @@ export async function registerOps(app: FastifyInstance, deps: OpsDeps): Promise<
     if (!mayReadMetrics(request, deps.metrics_token)) {
       throw new ApiError("unauthenticated", "the nodes are told where the metrics are");
     }
-    return { nodes: await deps.listNodes() };
+    return { nodes: await deps.listNodes(), data_nodes: await deps.listDataNodes() };
   });
 
   app.get("/openapi.json", async () => deps.openapi);

@@ -29,6 +29,7 @@ const PUBLIC_ERRORS: Partial<Record<DriverErrorCode, string>> = {
   start_failed: "the compute did not start",
   dump_failed: "the schema of the other branch could not be read",
   schema_refused: "the schema of the other branch could not be loaded; the server's log has the reason",
+  fenced: "the node has lost touch with the database and starts nothing until it is back",
   not_running: "the compute of the branch it is made from is not ready",
 };
 const INTERNAL_ERROR = "internal error; the server's log has the detail";

@@ -5,13 +5,16 @@ import { encodeCursor, parseCursor } from "../cursor.ts";
 import type { OperationTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
 import { newUuid } from "../ids.ts";
+import { findLostSince, LOST_SINCE, lostMessage } from "../placement/store.ts";
 
 /**
  * The resource operations: slow work on a project that a route has recorded and a job carries out. Here they
  * are recorded and read; `jobs/` works on them.
  */
 
-function toOperation(row: Selectable<OperationTable>): Operation {
+function toOperation(row: Selectable<OperationTable> & { readonly lost_since?: string | null }): Operation {
+  const waits = (row.status === "scheduling" || row.status === "running") && row.lost_since != null;
+  const error = waits ? lostMessage(row.lost_since) : row.error;
   return {
     id: row.id,
     project_id: row.project_id,
@@ -19,7 +22,7 @@ function toOperation(row: Selectable<OperationTable>): Operation {
     ...(row.endpoint_id === null ? {} : { endpoint_id: row.endpoint_id }),
     action: row.action,
     status: row.status,
-    ...(row.error === null ? {} : { error: row.error }),
+    ...(error === null ? {} : { error }),
     failures_count: row.failures_count,
     ...(row.retry_at === null ? {} : { retry_at: row.retry_at }),
     created_at: row.created_at,
@@ -34,8 +37,18 @@ export interface NewOperation {
   readonly endpoint_id?: string;
 }
 
-/** Records work; it is carried out in the order given, after the transaction has committed. */
+/** What can wait until a lost node is back: nobody needs its outcome to go on. */
+const CAN_WAIT: ReadonlySet<OperationAction> = new Set(["suspend_compute", "delete_timeline"]);
+
+/**
+ * Records work; it is carried out in the order given, after the transaction has committed. Throws 503 where somebody would
+ * wait for it in vain, since its node is lost.
+ */
 export async function insertOperations(access: ProjectAccess, operations: readonly NewOperation[]) {
+  for (const { action, branch_id } of operations) {
+    const since = CAN_WAIT.has(action) ? undefined : await findLostSince(access.tx, branch_id);
+    if (since !== undefined) throw new ApiError("unavailable", lostMessage(since));
+  }
   const inserted: Operation[] = [];
   // One by one: the order of `seq` within one statement is nobody's promise.
   for (const operation of operations) {
@@ -136,14 +149,20 @@ export async function recordContentChange(access: ProjectAccess, branch_id: stri
   return await insertOperations(access, [{ action: "apply_config", ...of }]);
 }
 
+/** Operations, with whether the node that is to carry them out is lost. */
+function operationsOf({ tx, project_id }: ProjectAccess) {
+  return tx
+    .selectFrom("operations as o")
+    .leftJoin("branches as b", "b.id", "o.branch_id")
+    .leftJoin("data_nodes as d", "d.id", "b.node_id")
+    .selectAll("o")
+    .select(LOST_SINCE.as("lost_since"))
+    .where("o.project_id", "=", project_id);
+}
+
 /** A page, newest first. There is a cursor even on the last full page, as at Neon: the end is the empty page. */
 export async function listOperations(access: ProjectAccess, page: { limit: number; cursor?: string | undefined }) {
-  let query = access.tx
-    .selectFrom("operations")
-    .selectAll()
-    .where("project_id", "=", access.project_id)
-    .orderBy("seq", "desc")
-    .limit(page.limit);
+  let query = operationsOf(access).orderBy("seq", "desc").limit(page.limit);
   if (page.cursor !== undefined) {
     const [seq] = parseCursor(page.cursor, 1);
     query = query.where(sql<boolean>`seq < ${seq}::bigint`);
@@ -157,12 +176,7 @@ export async function listOperations(access: ProjectAccess, page: { limit: numbe
 }
 
 export async function getOperation(access: ProjectAccess, operation_id: string): Promise<Operation> {
-  const row = await access.tx
-    .selectFrom("operations")
-    .selectAll()
-    .where("project_id", "=", access.project_id)
-    .where("id", "=", operation_id)
-    .executeTakeFirst();
+  const row = await operationsOf(access).where("o.id", "=", operation_id).executeTakeFirst();
   if (!row) throw new ApiError("not_found", "operation not found");
   return toOperation(row);
 }

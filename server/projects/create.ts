@@ -8,6 +8,7 @@ import { checkDatabaseName } from "../databases/names.ts";
 import { checkSettings } from "../endpoints/settings.ts";
 import { ApiError } from "../errors.ts";
 import { newProjectId } from "../ids.ts";
+import { chooseNode } from "../placement/store.ts";
 import { checkRoleName } from "../roles/names.ts";
 import { checkProjectSettings } from "./settings.ts";
 import { insertProject, toProject } from "./store.ts";
@@ -41,6 +42,8 @@ export async function createProject(
   });
   const made = await createRootBranch(access.forNewProject(row), deps, {
     name: wanted.branch?.name ?? BRANCH_NAME,
+    // Its own, should it have lost touch a moment ago: then it is back soon, or the answer is 503.
+    node_id: (await chooseNode(access.tx, deps.node_id, pg_version)) ?? deps.node_id,
     ...names,
   });
   return { project: toProject(row), ...made };

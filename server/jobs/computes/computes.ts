@@ -37,7 +37,7 @@ export function computesJob(deps: JobDeps): Job {
       await store.markEndpointStartedForJob(db, wanted);
       log.event("compute.restarted", { endpoint_id, duration_ms: clock.monotonic_ms() - started });
     } catch (error) {
-      if (error instanceof DriverError && error.code === "shut_down") return;
+      if (error instanceof DriverError && ["shut_down", "fenced"].includes(error.code)) return;
       const failures = back_off.failed(endpoint_id);
       log.event("compute.restart_failed", { endpoint_id, failures, error: describeError(error) });
       await store.markEndpointIdleForJob(db, endpoint_id);

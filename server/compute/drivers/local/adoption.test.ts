@@ -124,6 +124,24 @@ test("a shutdown leaves no process and no socket, refuses what comes after, and 
   await next.compute.ensureRunning("ep-a", spec);
 });
 
+test("a process that may not start computes starts none, and leaves alone what runs", async (t) => {
+  const place = await makePlace(t);
+  let may = true;
+  const mayStart = async () => may;
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0, mayStart });
+  place.closing.push(() => compute.shutdown());
+  const [a, b] = [await makeSpec("br-a"), await makeSpec("br-b")];
+  for (const { branch_id } of [a, b]) await storage.createRoot(branch_id, { pg_version: place.binaries.major });
+  const address = await compute.ensureRunning("ep-a", a);
+  may = false;
+  assert.deepEqual(await compute.ensureRunning("ep-a", a), address);
+  const fenced = (error: unknown) => error instanceof DriverError && error.code === "fenced";
+  await assert.rejects(compute.ensureRunning("ep-b", b), fenced);
+  assert.notEqual((await compute.status("ep-b"))?.state, "running");
+  may = true;
+  await compute.ensureRunning("ep-b", b);
+});
+
 test("work that was cut off is discarded, and a branch whose first start was cut off starts", async (t) => {
   const place = await makePlace(t);
   const drivers = await open(place);

@@ -40,6 +40,7 @@ export interface LocalComputeOptions {
   readonly tls: CertificateFiles;
   readonly turns: Turns;
   readonly log: EventLog;
+  readonly mayStart: () => Promise<boolean>;
   /** Called at the end of a shutdown. */
   readonly release: () => Promise<void>;
 }
@@ -198,6 +199,8 @@ export class LocalCompute implements ComputeDriver {
       // Before the start: a compute that runs must be found by its id, whenever we are killed. It need not
       // survive a loss of power, which computes do not survive either.
       await this.#writeAssignment(endpoint_id, { branch_id, host, port });
+      // As late as can be: nothing but the process itself comes after it.
+      if (!(await this.#options.mayStart())) throw new DriverError("fenced", "this process may not start computes now");
       running = await startCluster(cluster, config);
       this.#supervise(endpoint_id, branch_id, running);
     }

@@ -20,6 +20,8 @@ export interface LocalDriverOptions {
   readonly account: Account;
   readonly clock: Pick<Clock, "now_ms">;
   readonly log?: EventLog;
+  /** Asked before each start of a compute; false refuses it with `fenced`. Absent: this process is alone. */
+  readonly mayStart?: () => Promise<boolean>;
   /** Copies of the template kept ready for new branches, 40 MB each; 2 when absent, 0 keeps none. */
   readonly spares?: number;
 }
@@ -33,7 +35,7 @@ const SPARES = 2;
  * has the data directory open, and `unreachable_directory`.
  */
 export async function openLocalDriver(options: LocalDriverOptions): Promise<Drivers> {
-  const { dataDir, binaries, account, clock, log = silent, spares = SPARES } = options;
+  const { dataDir, binaries, account, clock, log = silent, spares = SPARES, mayStart = async () => true } = options;
   const layout = layoutOf(dataDir);
   await prepareDataDir(dataDir, account);
   await makePassage(layout.root, account);
@@ -53,7 +55,7 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
       await template.close();
       await unlock();
     };
-    const compute = new LocalCompute({ layout, binaries, account, tls, turns, log, release });
+    const compute = new LocalCompute({ layout, binaries, account, tls, turns, log, mayStart, release });
     const method = await findCopyMethod(layout.work);
     const adminOf = (branch_id: string) => compute.adminOf(branch_id);
     const parts = { layout, binaries, account, clock, method, turns, adminOf };
