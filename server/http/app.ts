@@ -53,7 +53,7 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   app.decorateRequest("started_ms", 0);
   app.decorateRequest("principal");
   app.decorateRequest("origin");
-  acceptEmptyJsonBody(app);
+  acceptEmptyBodies(app);
 
   const headers = await safetyHeaders(deps.public_url);
   app.addHook("onRequest", (request, reply, done) => {
@@ -176,13 +176,18 @@ function countConnections(app: FastifyInstance): Promise<number> {
   return new Promise((resolve) => app.server.getConnections((_error, count) => resolve(count ?? 0)));
 }
 
-/** Clients that always state a JSON content type send it with an empty body too: that is no body. */
-function acceptEmptyJsonBody(app: FastifyInstance): void {
+/** Clients that always state a content type send it with an empty body too: that is no body. */
+function acceptEmptyBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
     if (body === "") return done(null, undefined);
     return parse(request, body as string, done);
+  });
+  // What axios says of a body that there is not: Neon's own library starts and suspends computes in this way.
+  app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
+    if (body === "") return done(null, undefined);
+    return done(new ApiError("unsupported_media_type"));
   });
 }
 

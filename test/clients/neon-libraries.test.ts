@@ -143,4 +143,19 @@ describe("Neon's libraries against the server", () => {
     assert.equal((await neon.deleteProject(project.id)).status, 200);
     assert.equal((await neon.getProject(project.id)).status, 404);
   });
+
+  test("@neondatabase/api-client suspends, starts and restarts a compute, which it does without a body", async () => {
+    const neon = createApiClient({ apiKey: setup.api_key, baseURL: server.api });
+    const { project } = await sdk(setup.api_key).projects.createAndConnect({ name: "computes" });
+    const id = (await neon.listProjectEndpoints(project.id)).data.endpoints[0]?.id ?? "";
+    for (const [change, state] of [
+      [neon.suspendProjectEndpoint, "idle"],
+      [neon.startProjectEndpoint, "active"],
+      [neon.restartProjectEndpoint, "active"],
+    ] as const) {
+      assert.equal((await change(project.id, id)).status, 200);
+      await server.settle(project.id, setup.api_key);
+      assert.equal((await neon.getProjectEndpoint(project.id, id)).data.endpoint.current_state, state);
+    }
+  });
 });
