@@ -1,6 +1,7 @@
 import * as apiKeys from "@latchkey/contract/api-keys.ts";
 import * as branchCreation from "@latchkey/contract/branch-creation.ts";
 import * as branches from "@latchkey/contract/branches.ts";
+import * as consumption from "@latchkey/contract/consumption.ts";
 import * as databases from "@latchkey/contract/databases.ts";
 import * as endpoints from "@latchkey/contract/endpoints.ts";
 import * as oauth from "@latchkey/contract/oauth.ts";
@@ -19,6 +20,7 @@ const modules = {
   ...apiKeys,
   ...branchCreation,
   ...branches,
+  ...consumption,
   ...databases,
   ...endpoints,
   ...oauth,

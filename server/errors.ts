@@ -10,6 +10,7 @@ const TABLE = {
   forbidden: [403, "not allowed"],
   not_found: [404, "not found"],
   method_not_allowed: [405, "this path does not take that method"],
+  not_acceptable: [406, "what was asked for cannot be answered in that form"],
   conflict: [409, "conflicts with what exists"],
   too_large: [413, "the request body is larger than this server takes"],
   unsupported_media_type: [415, "send the body as application/json"],

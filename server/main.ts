@@ -50,6 +50,7 @@ import { NodeHold, NodeTaken } from "./placement/hold.ts";
 import { thisNetwork } from "./placement/machine.ts";
 import { listDataNodes } from "./placement/store.ts";
 import { PostgresError } from "./postgres/errors.ts";
+import { consumptionRoutes } from "./projects/consumption/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { roleRoutes } from "./roles/routes.ts";
 import { createIdentity } from "./sessions/identity.ts";
@@ -185,6 +186,7 @@ async function serve(config: Config, instance: Instance, assignment: Assignment,
     ...invitationRoutes({ public_url: config.public_url, mailer }),
     ...apiKeyRoutes(),
     ...projectRoutes({ sealer, node_id, storage, settings }),
+    ...consumptionRoutes(),
     ...branchRoutes({ sealer, node_id, settings, clock, poke }),
     ...endpointRoutes({ settings }),
     ...roleRoutes({ sealer }),

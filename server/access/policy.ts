@@ -66,6 +66,7 @@ const POLICY = {
   // Whoever holds a key may end it (Neon's CLI does so in `profile remove`).
   "organization_key.revoke_itself": ["organization_key", "project_key"],
 
+  "consumption.read": ORGANIZATION,
   "project.list": ORGANIZATION,
   "project.create": ORGANIZATION,
   "project.read": PROJECT,

@@ -11,6 +11,9 @@ import { findFreePort, OWN_PORT_HOST } from "./ports.ts";
  * clients in is `gateway/`.
  */
 
+/** There is one size of compute, in Neon's units. */
+export const ENDPOINT_SIZE_CU = 0.25;
+
 const COLUMNS = [
   ...(["id", "project_id", "branch_id", "name", "host", "port", "current_state", "desired_state"] as const),
   ...(["disabled", "settings", "suspend_timeout_seconds", "created_at", "updated_at", "started_at"] as const),
@@ -55,8 +58,8 @@ function toEndpoint(row: Row, region_id: string): Endpoint {
     host,
     project_id: row.project_id,
     branch_id: row.branch_id,
-    autoscaling_limit_min_cu: 0.25,
-    autoscaling_limit_max_cu: 0.25,
+    autoscaling_limit_min_cu: ENDPOINT_SIZE_CU,
+    autoscaling_limit_max_cu: ENDPOINT_SIZE_CU,
     region_id,
     type: "read_write",
     current_state: row.current_state,

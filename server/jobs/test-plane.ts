@@ -25,6 +25,7 @@ import { createLog } from "../log.ts";
 import { operationRoutes } from "../operations/routes.ts";
 import { findAccount } from "../postgres/account.ts";
 import { locateBinaries } from "../postgres/binaries.ts";
+import { consumptionRoutes } from "../projects/consumption/routes.ts";
 import { projectRoutes } from "../projects/routes.ts";
 import { roleRoutes } from "../roles/routes.ts";
 import type { ReconcilerDeps } from "./deps.ts";
@@ -80,6 +81,7 @@ export async function openPlane() {
     routes: [
       ...apiKeyRoutes(),
       ...projectRoutes({ sealer, node_id: NODE_ID, storage: drivers.storage, settings }),
+      ...consumptionRoutes(),
       ...branchRoutes({ sealer, node_id: NODE_ID, settings, clock: systemClock, poke: readSchemas }),
       ...endpointRoutes({ settings }),
       ...roleRoutes({ sealer }),

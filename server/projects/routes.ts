@@ -1,11 +1,10 @@
 import * as contract from "@latchkey/contract/projects.ts";
-import type { Principal } from "../access/principal.ts";
 import { listAllBranches } from "../branches/store.ts";
-import { ApiError } from "../errors.ts";
 import { type AuditSubject, type Route, route } from "../route.ts";
 import { composeConnectionUri } from "./connection.ts";
 import { createProject, type ProjectDeps } from "./create.ts";
 import { changeProject, deleteProject, transferProjects } from "./life.ts";
+import { locateOrganization } from "./locate.ts";
 import { describeProject, listProjects, listRecoverableProjects, markProjectRecovered } from "./store.ts";
 
 const PAGE = 10;
@@ -92,14 +91,4 @@ export function projectRoutes(deps: ProjectDeps): Route[] {
 
 function aboutProject(_: unknown, { project }: { project: contract.Project }): AuditSubject {
   return { subject: `project:${project.id}`, org_id: project.org_id, project_id: project.id };
-}
-
-/**
- * The organization that a request names, else the one that its key belongs to. A person may belong to
- * several, and Neon does not guess, even for one who belongs to a single one: its CLI looks for these words.
- */
-function locateOrganization(principal: Principal, org_id: string | undefined): string {
-  if (org_id !== undefined) return org_id;
-  if ("org_id" in principal) return principal.org_id;
-  throw new ApiError("bad_request", "org_id is required, you can find it on your organization settings page");
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createNeonClient, raw } from "@neon/sdk";
-import { createApiClient } from "@neondatabase/api-client";
+import { ConsumptionHistoryGranularity, createApiClient } from "@neondatabase/api-client";
 import pg from "pg";
 import { type SetupLine, startServer, type TestServer } from "../harness/server.ts";
 
@@ -157,5 +157,53 @@ describe("Neon's libraries against the server", () => {
       await server.settle(project.id, setup.api_key);
       assert.equal((await neon.getProjectEndpoint(project.id, id)).data.endpoint.current_state, state);
     }
+  });
+
+  test("both libraries read what projects and branches have consumed, lists of ids and metrics included", async () => {
+    const auth = { baseUrl: server.api, auth: setup.api_key, throwOnError: true as const };
+    const neon = createApiClient({ apiKey: setup.api_key, baseURL: server.api });
+    const made = await sdk(setup.api_key).projects.createAndConnect({ name: "consuming" });
+    const { project } = made;
+    const day = 86_400_000;
+    const from = new Date(Date.now() - day).toISOString();
+    const to = new Date(Date.now() + day).toISOString();
+    const range = { from, to, granularity: ConsumptionHistoryGranularity.Daily, org_id: setup.org_id };
+    // The meters look every half minute; a suspension makes them.
+    const { endpoints } = (await neon.listProjectEndpoints(project.id)).data;
+    await neon.suspendProjectEndpoint(project.id, endpoints[0]?.id ?? "");
+    await server.settle(project.id, setup.api_key);
+
+    const project_ids = [project.id, "no-such-project-1"];
+    const query = { ...range, project_ids, metrics: ["compute_unit_seconds", "extra_branches_month"] };
+    const [seen] = (await raw.getConsumptionHistoryPerProject({ ...auth, query: { ...range, project_ids } })).projects;
+    assert.equal(seen?.project_id, project.id);
+    const timeframes = seen.periods.flatMap(({ consumption }) => consumption);
+    assert.ok(timeframes.length >= 1 && timeframes.every((one) => one.active_time_seconds >= 0), JSON.stringify(seen));
+    const { projects } = await raw.getConsumptionHistoryPerProjectV2({ ...auth, query });
+    assert.deepEqual(
+      projects.map(({ project_id }) => project_id),
+      [project.id],
+    );
+    const metrics = ["compute_unit_seconds", "root_branch_bytes_month"];
+    const { branches } = await raw.getConsumptionHistoryPerBranchV2({ ...auth, query: { ...query, metrics } });
+    assert.deepEqual(
+      branches[0]?.periods[0]?.consumption[0]?.metrics?.map(({ metric_name }) => metric_name),
+      metrics,
+    );
+
+    assert.deepEqual((await neon.getConsumptionHistoryPerProjectV2(query)).data.projects, projects);
+    const first = (await neon.getConsumptionHistoryPerProject({ ...range, limit: 1 })).data;
+    const second = await neon.getConsumptionHistoryPerProject({
+      ...range,
+      limit: 1,
+      cursor: first.pagination?.cursor ?? "",
+    });
+    assert.notEqual(second.data.projects[0]?.project_id, first.projects[0]?.project_id);
+    const refused = neon.getConsumptionHistoryPerProject({
+      ...range,
+      granularity: ConsumptionHistoryGranularity.Hourly,
+      from: "2024-03-01T00:00:00Z",
+    });
+    await assert.rejects(refused, (error: { response?: { status: number } }) => error.response?.status === 406);
   });
 });

@@ -48,6 +48,12 @@ async function firstOf(world: World, list: "endpoints" | "operations"): Promise<
 
 const branch = async (world: World): Promise<Request> => ({ params: await inProject(world) });
 
+const thisMonth = () => {
+  const now = new Date();
+  const start = (month: number) => new Date(Date.UTC(now.getUTCFullYear(), month)).toISOString();
+  return { from: start(now.getUTCMonth()), to: start(now.getUTCMonth() + 1), granularity: "monthly" };
+};
+
 const ofDatabase = async (world: World) => ({ db_name: (await roleAndDatabase(world)).database_name });
 
 async function roleAndDatabase(world: World) {
@@ -299,6 +305,16 @@ export const CASES: Readonly<Record<string, Case>> = {
       const { project_id, database_name, role_name } = await roleAndDatabase(world);
       return { params: { project_id }, query: { database_name, role_name } };
     },
+  },
+
+  getConsumptionHistoryPerProject: { request: ({ org_id }) => ({ query: { org_id, ...thisMonth() } }) },
+  getConsumptionHistoryPerProjectV2: {
+    request: ({ org_id }) => ({ query: { org_id, ...thisMonth(), metrics: "compute_unit_seconds" } }),
+  },
+  getConsumptionHistoryPerBranchV2: {
+    request: ({ org_id, project_id }) => ({
+      query: { org_id, project_ids: project_id, ...thisMonth(), metrics: "compute_unit_seconds" },
+    }),
   },
 
   listProjectBranches: { request: project },

@@ -25,7 +25,7 @@ export const neonDocument = parse(
 ) as Document;
 
 const ajv = formats.default(new Ajv({ strict: false, allErrors: true, validateFormats: true }));
-for (const format of ["int", "int32", "int64", "double"]) ajv.addFormat(format, true);
+for (const format of ["int", "int32", "int64", "uint64", "double"]) ajv.addFormat(format, true);
 ajv.addSchema(neonDocument as object, "neon");
 
 const METHODS = ["get", "post", "put", "patch", "delete"];

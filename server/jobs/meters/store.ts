@@ -43,18 +43,23 @@ export async function countForJob(tx: Tx, endpoint_id: string, branch_id: string
   const written_bytes = reading.log === undefined ? 0 : await countLog(tx, branch_id, reading.log);
   const since = meter ? sql`${meter.counted_until}::timestamptz` : sql`now()`;
   await sql`
-    insert into consumption_hours (project_id, hour, branch_id, active_seconds, cpu_seconds, written_bytes)
+    insert into consumption_hours
+      (project_id, hour, branch_id, active_seconds, cpu_seconds, written_bytes, storage_bytes, logical_bytes)
     select b.project_id, h, b.id,
       greatest(0, extract(epoch from least(now(), h + interval '1 hour') - greatest(${since}, h))),
       case when h = date_trunc('hour', now(), 'UTC') then ${cpu_seconds}::float8 else 0 end,
-      case when h = date_trunc('hour', now(), 'UTC') then ${written_bytes}::bigint else 0 end
+      case when h = date_trunc('hour', now(), 'UTC') then ${written_bytes}::bigint else 0 end,
+      -- So that no hour is without a size until somebody looks, or because nobody did.
+      coalesce(b.storage_bytes, 0), coalesce(b.logical_size, 0)
     from branches b,
       generate_series(date_trunc('hour', ${since}, 'UTC'), date_trunc('hour', now(), 'UTC'), interval '1 hour') h
     where b.id = ${branch_id}
     on conflict (project_id, hour, branch_id) do update set
       active_seconds = consumption_hours.active_seconds + excluded.active_seconds,
       cpu_seconds = consumption_hours.cpu_seconds + excluded.cpu_seconds,
-      written_bytes = consumption_hours.written_bytes + excluded.written_bytes`.execute(tx);
+      written_bytes = consumption_hours.written_bytes + excluded.written_bytes,
+      storage_bytes = greatest(consumption_hours.storage_bytes, excluded.storage_bytes),
+      logical_bytes = greatest(consumption_hours.logical_bytes, excluded.logical_bytes)`.execute(tx);
   await sql`update compute_meters set counted_until = greatest(counted_until, now())
     where endpoint_id = ${endpoint_id}`.execute(tx);
 }
