@@ -105,7 +105,7 @@ describe("what a project consumes", () => {
       uri,
       "create table big as select n, repeat(md5(n::text), 8) as text from generate_series(1, 40000) n",
     );
-    await queryAsClient(uri, "select sum(length(md5(repeat('x', n)))) from generate_series(1, 12000) n");
+    await queryAsClient(uri, "select sum(length(md5(repeat('x', n)))) from generate_series(1, 20000) n");
     await suspend();
     await carryOut();
     await start();
