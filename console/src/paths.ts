@@ -18,6 +18,7 @@ export const paths = {
   projects: (org_id: string) => `/organizations/${org_id}/projects`,
   deletedProjects: (org_id: string) => `/organizations/${org_id}/projects/deleted`,
   newProject: (org_id: string) => `/organizations/${org_id}/projects/new`,
+  usage: (org_id: string) => `/organizations/${org_id}/usage`,
   members: (org_id: string) => `/organizations/${org_id}/members`,
   organizationSettings: (org_id: string) => `/organizations/${org_id}/settings`,
   organizationApiKeys: (org_id: string) => `/organizations/${org_id}/settings/api-keys`,
@@ -25,6 +26,7 @@ export const paths = {
   project: (project_id: string) => `/projects/${project_id}`,
   branches: (project_id: string) => `/projects/${project_id}/branches`,
   branch: (project_id: string, branch_id: string) => `/projects/${project_id}/branches/${branch_id}`,
+  projectUsage: (project_id: string) => `/projects/${project_id}/usage`,
   operations: (project_id: string) => `/projects/${project_id}/operations`,
   projectSettings: (project_id: string) => `/projects/${project_id}/settings`,
 };

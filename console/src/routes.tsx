@@ -24,6 +24,9 @@ export interface Search {
   readonly sort?: string | undefined;
   /** Opens the page's dialog for something new. */
   readonly create?: boolean | undefined;
+  /** The time that a usage page is about, and the length of its steps. */
+  readonly range?: string | undefined;
+  readonly by?: string | undefined;
   /** Where to go after signing in. */
   readonly next?: string | undefined;
 }
@@ -36,6 +39,8 @@ const root = createRootRoute({
     ...(search.q ? { q: String(search.q) } : {}),
     ...(typeof search.sort === "string" ? { sort: search.sort } : {}),
     ...(search.create === true ? { create: true } : {}),
+    ...(typeof search.range === "string" ? { range: search.range } : {}),
+    ...(typeof search.by === "string" ? { by: search.by } : {}),
     ...(typeof search.next === "string" && isOwnPath(search.next) ? { next: search.next } : {}),
   }),
 });
@@ -188,6 +193,11 @@ const new_project = createRoute({
   path: "projects/new",
   component: lazyRouteComponent(() => import("./pages/organizations/new-project.tsx"), "NewProjectPage"),
 });
+const usage = createRoute({
+  getParentRoute: () => organization,
+  path: "usage",
+  component: lazyRouteComponent(() => import("./pages/organizations/usage.tsx"), "OrganizationUsagePage"),
+});
 const members = createRoute({
   getParentRoute: () => organization,
   path: "members",
@@ -224,6 +234,11 @@ const branch = createRoute({
   path: "branches/$branch_id",
   component: lazyRouteComponent(() => import("./pages/projects/branch.tsx"), "BranchPage"),
 });
+const project_usage = createRoute({
+  getParentRoute: () => project,
+  path: "usage",
+  component: lazyRouteComponent(() => import("./pages/projects/usage.tsx"), "ProjectUsagePage"),
+});
 const operations = createRoute({
   getParentRoute: () => project,
   path: "operations",
@@ -255,11 +270,12 @@ const tree = root.addChildren([
       projects,
       deleted_projects,
       new_project,
+      usage,
       members,
       organization_settings,
       organization_keys,
     ]),
-    project.addChildren([project_home, branches, branch, operations, project_settings]),
+    project.addChildren([project_home, branches, branch, project_usage, operations, project_settings]),
   ]),
 ]);
 

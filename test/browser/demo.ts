@@ -9,6 +9,7 @@ import {
   signUp,
 } from "../harness/world.ts";
 import type { Site } from "./site.ts";
+import { noteUsage } from "./usage-history.ts";
 
 /** What people see on screenshots: the same shapes as in the tests' world, with names that read well. */
 export async function buildDemo(server: TestServer): Promise<Pick<Site, "org_id" | "project_id" | "branch_id"> & Demo> {
@@ -20,7 +21,12 @@ export async function buildDemo(server: TestServer): Promise<Pick<Site, "org_id"
   await invite(server, key, org_id, "mary@example.com", "admin");
   const stranger = await signUp(server, "Grace Hopper", {}, "grace@example.com");
   const { project, branch } = await createProject(server, key, org_id, "storefront");
-  for (const name of ["analytics", "billing"]) await createProject(server, key, org_id, name);
+  const used = [{ project_id: project.id, branch_id: branch.id, share: 1 }];
+  for (const name of ["analytics", "billing"]) {
+    const other = await createProject(server, key, org_id, name);
+    used.push({ project_id: other.project.id, branch_id: other.branch.id, share: 0.3 });
+  }
+  await noteUsage(server, used);
   const bare_branch_id = await growBranches(server, key, project.id, branch.id);
   const { id: personal } = (await server.expect<{ id: number }[]>(200, "GET", "/api_keys", { key }))[0] ?? { id: 0 };
   for (const key_name of ["laptop", "ci-deploy", "backup-nightly"]) {

@@ -51,6 +51,7 @@ function shots(demo: Demo): Shot[] {
   const keys = "/account/api-keys";
   const org_keys = `/organizations/${org_id}/settings/api-keys`;
   const members = `/organizations/${org_id}/members`;
+  const usage = `/organizations/${org_id}/usage`;
   // One name for each shot: it has to be free.
   const names = ["deploy-2026-11", "staging", "grafana", "terraform", "mobile-ci", "import", "reports", "cron"];
   const createKey = async (page: Page) => {
@@ -203,6 +204,24 @@ function shots(demo: Demo): Shot[] {
       prepare: answer(/\/operations\?/, 200, { operations: operations(project_id, "failed") }),
     },
     { ...dialog, name: "project-delete", path: `/projects/${project_id}/settings`, act: press("Delete project…") },
+    { name: "usage-hours", path: `/projects/${project_id}/usage?range=7d&by=hourly`, as: "admin" },
+    { name: "usage-empty", path: usage, as: "admin", prepare: answer(/consumption_history/, 200, { projects: [] }) },
+    {
+      name: "usage-loading",
+      path: usage,
+      as: "admin",
+      prepare: (page) => page.route(/consumption_history/, () => {}),
+    },
+    { name: "usage-failed", path: usage, as: "admin", prepare: answer(/consumption_history/, 500, FAILURE) },
+    {
+      ...dialog,
+      name: "usage-step",
+      path: usage,
+      act: async (page) => {
+        await page.getByRole("application").first().focus();
+        await page.keyboard.press("ArrowRight");
+      },
+    },
     { ...dialog, name: "branch-create", path: branches, act: open("Create branch") },
     { ...dialog, name: "branch-menu", path: branches, act: press("Actions for preview/login") },
     { ...dialog, name: "branch-reset", path: branches, act: choose("Actions for preview/login", "Reset…") },

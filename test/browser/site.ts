@@ -59,6 +59,11 @@ export const STOPS: readonly Stop[] = [
     heading: { admin: "Create project", stranger: HIDDEN },
   },
   {
+    name: "usage",
+    path: ({ org_id }) => `/organizations/${org_id}/usage`,
+    heading: { admin: "Usage", stranger: HIDDEN },
+  },
+  {
     name: "members",
     path: ({ org_id }) => `/organizations/${org_id}/members`,
     heading: { admin: "Members", stranger: HIDDEN },
@@ -87,6 +92,11 @@ export const STOPS: readonly Stop[] = [
     name: "branch",
     path: ({ project_id, branch_id }) => `/projects/${project_id}/branches/${branch_id}`,
     heading: { admin: /^Branch /, stranger: HIDDEN_PROJECT },
+  },
+  {
+    name: "project-usage",
+    path: ({ project_id }) => `/projects/${project_id}/usage?range=24h`,
+    heading: { admin: "Usage", stranger: HIDDEN_PROJECT },
   },
   {
     name: "operations",

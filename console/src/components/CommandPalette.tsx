@@ -113,6 +113,7 @@ function useGroups(): Group[] {
     const here = present && [
       go("Projects", paths.projects(present.id)),
       go("Deleted projects", paths.deletedProjects(present.id)),
+      go("Organization usage", paths.usage(present.id)),
       go("Members", paths.members(present.id)),
       go("Organization settings", paths.organizationSettings(present.id)),
       go("Organization API keys", paths.organizationApiKeys(present.id)),
@@ -120,6 +121,7 @@ function useGroups(): Group[] {
     const of_project = project && [
       go("Create branch", paths.branches(project.id), { create: true }),
       go("Branches", paths.branches(project.id)),
+      go("Usage", paths.projectUsage(project.id)),
       go("Operations", paths.operations(project.id)),
       go("Project settings", paths.projectSettings(project.id)),
     ];

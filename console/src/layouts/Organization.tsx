@@ -26,6 +26,7 @@ export function OrganizationLayout() {
       items={[
         { label: "Projects", to: paths.projects(org_id) },
         { label: "Deleted projects", to: paths.deletedProjects(org_id), nested: true },
+        { label: "Usage", to: paths.usage(org_id) },
         { label: "Members", to: paths.members(org_id) },
         { label: "Settings", to: paths.organizationSettings(org_id) },
         { label: "API keys", to: paths.organizationApiKeys(org_id), nested: true },

@@ -24,6 +24,7 @@ export function ProjectLayout() {
       items={[
         { label: "Overview", to: paths.project(project_id) },
         { label: "Branches", to: paths.branches(project_id) },
+        { label: "Usage", to: paths.projectUsage(project_id) },
         { label: "Operations", to: paths.operations(project_id) },
         { label: "Settings", to: paths.projectSettings(project_id) },
       ]}
