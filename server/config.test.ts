@@ -81,3 +81,14 @@ test("settings of the gateway: a domain with or without a port, a certificate on
   const printed = printConfig(parseConfig({ LATCHKEY_PG_DOMAIN: "db.example.com:5432" }));
   assert.match(printed, /^LATCHKEY_PG_DOMAIN=db\.example\.com:5432 /m);
 });
+
+test("the address for other nodes is HOST:PORT, and means nothing without a database that they share", () => {
+  const DATABASE_URL = "postgresql://h/d";
+  const address = (text: string) => parseConfig({ DATABASE_URL, LATCHKEY_NODE_ADDRESS: text }).node_address;
+  assert.deepEqual(address("10.0.0.5:4433"), { text: "10.0.0.5:4433", host: "10.0.0.5", port: 4433, loopback: false });
+  assert.deepEqual(address("[::1]:4433"), { text: "[::1]:4433", host: "::1", port: 4433, loopback: true });
+  for (const text of ["10.0.0.5", ":4433", "a b:1", "host:0", "host:70000", "http://host:1"]) {
+    assert.throws(() => address(text), /LATCHKEY_NODE_ADDRESS must be HOST:PORT/);
+  }
+  assert.throws(() => parseConfig({ LATCHKEY_NODE_ADDRESS: "10.0.0.5:4433" }), /needs a DATABASE_URL/);
+});

@@ -28,6 +28,8 @@ export interface Config {
   readonly pg_key: string | undefined;
   /** Whose Postgres connections may do without TLS: those of this machine, everybody's, nobody's. */
   readonly pg_plaintext: "loopback" | "allowed" | "refused";
+  /** Where the servers of other machines reach this one's computes; absent: only those of this machine do. */
+  readonly node_address: NodeAddress | undefined;
   /** How many proxies stand in front and are believed about the client's address; 0: none. */
   readonly trust_proxy: number;
   readonly log_level: LogLevel;
@@ -50,6 +52,14 @@ export interface PgDomain {
   readonly name: string;
   /** Port that clients use, where something in front leads it to ours; absent: `pg_port`. */
   readonly port: number | undefined;
+}
+
+export interface NodeAddress {
+  /** As it is told to the others. */
+  readonly text: string;
+  readonly host: string;
+  readonly port: number;
+  readonly loopback: boolean;
 }
 
 /** Requests that one key, and one organization or person through all its keys, may make of one node. */
@@ -126,6 +136,14 @@ function pgDomain(value: string | undefined): PgDomain | undefined {
   const fits = name.length <= 180 && labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label));
   if (!fits || Number(port ?? 1) > 65535) must("a domain such as db.example.com, or db.example.com:5432");
   return { name: labels.join("."), port: port === undefined ? undefined : Number(port) };
+}
+
+function nodeAddress(value: string | undefined): NodeAddress | undefined {
+  if (value === undefined) return undefined;
+  const [, host = "", port] = /^([a-z0-9.-]+|\[[0-9a-f:]+\]):([1-9]\d{0,4})$/i.exec(value) ?? [];
+  if (port === undefined || Number(port) > 65535) return must("HOST:PORT such as 10.0.0.5:4433");
+  const loopback = /^(127\.|localhost$|\[::1\]$)/.test(host);
+  return { text: value, host: host.replace(/^\[|\]$/g, ""), port: Number(port), loopback };
 }
 
 function listen(value: string | undefined): Config["listen"] {
@@ -205,6 +223,12 @@ const SETTINGS: Record<string, Setting<unknown>> = {
     key: "pg_plaintext",
     help: "Postgres clients that may do without TLS: loopback, allowed, refused (loopback)",
     parse: oneOf(["loopback", "allowed", "refused"], "loopback"),
+  },
+  LATCHKEY_NODE_ADDRESS: {
+    key: "node_address",
+    help: "HOST:PORT at which servers of other machines on the same DATABASE_URL reach this one; listens there (absent: those of this machine alone)",
+    parse: nodeAddress,
+    show: (value) => (value as NodeAddress | undefined)?.text ?? "",
   },
   LATCHKEY_TRUST_PROXY: {
     key: "trust_proxy",
@@ -306,13 +330,16 @@ export function parseConfig(
 }
 
 /** What each setting allows and two of them together do not. */
-function contradictions({ pg_certificate, pg_key, pg_domain, pg_port }: Config): string[] {
+function contradictions({ pg_certificate, pg_key, pg_domain, pg_port, node_address, database_url }: Config): string[] {
   const found: string[] = [];
   if ((pg_certificate === undefined) !== (pg_key === undefined)) {
     found.push("LATCHKEY_PG_CERTIFICATE and LATCHKEY_PG_KEY must be set both, or neither");
   }
   if (pg_domain !== undefined && pg_port === 0) {
     found.push("LATCHKEY_PG_PORT must not be 0 with LATCHKEY_PG_DOMAIN, whose names all lead to that port");
+  }
+  if (node_address !== undefined && database_url === undefined) {
+    found.push("LATCHKEY_NODE_ADDRESS needs a DATABASE_URL: nobody else is on the embedded database");
   }
   return found;
 }

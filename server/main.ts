@@ -95,20 +95,26 @@ async function start(config: Config, log: Log, started: Stack, onTaken: () => vo
   });
   const { db, sealer, connection } = instance;
   const machinery = createMachinery({ db, sealer, ...drivers, clock, log, node_id });
-  const { gateway, jobs: gateway_jobs } = await openGateway({
+  const { node_address } = config;
+  const gateway = await openGateway({
     shared: config.pg_port === 0 ? undefined : { host: config.host, port: config.pg_port },
     domain: config.pg_domain && { name: config.pg_domain.name, port: config.pg_domain.port ?? config.pg_port },
     plaintext: config.pg_plaintext,
     certificate: certificateOf(config),
     data_dir: config.data_dir,
     mock_key: sealer.strangersKey(),
+    link: config.database_url === undefined ? undefined : linkAddress(node_address),
     ...{ db, compute: drivers.compute, node_id, clock, log },
     ...{ wake: machinery.waking.wake, rest: machinery.waking.rest, changePort: machinery.changePort },
   });
   started.add("gateway", () => gateway.close(GATEWAY_DRAIN_MS));
   const { pg_versions } = drivers.storage.capabilities();
-  await hold.announce({ network: thisNetwork(), address: null, certificate_digest: null, pg_versions, version });
-  const jobs = new JobRunner([...machinery.jobs, ...gateway_jobs], { clock, log });
+  await hold.announce({
+    ...{ network: thisNetwork(), pg_versions, version },
+    address: gateway.link ? (node_address?.text ?? `127.0.0.1:${gateway.link.port}`) : null,
+    certificate_digest: gateway.link?.certificate_digest ?? null,
+  });
+  const jobs = new JobRunner([...machinery.jobs, ...gateway.jobs], { clock, log });
   const poke = () => jobs.poke();
   const assignment: Assignment = {
     connection,
@@ -267,6 +273,12 @@ async function openInParallel(config: Config, machinery: Machinery, opening: Ope
   if (opened.status === "rejected") throw opened.reason;
   if (drivers.status === "rejected") throw drivers.reason;
   return { ...opened.value, drivers: drivers.value };
+}
+
+/** An address that others use may be one that this machine does not know, so then every one of its own is listened on. */
+function linkAddress(address: Config["node_address"]) {
+  if (address === undefined) return { host: "127.0.0.1", port: 0 };
+  return address.loopback ? { host: address.host, port: address.port } : { port: address.port };
 }
 
 /** Where the computes are reached that are told by name. */

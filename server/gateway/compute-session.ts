@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import type { ComputeSocket } from "./directory.ts";
+import { pipeline } from "node:stream/promises";
+import type { ComputePlace } from "./directory.ts";
 import { Inbox, PeerGone } from "./inbox.ts";
 import { type Proven, SCRAM, ScramRelay } from "./scram.ts";
 import {
@@ -30,7 +31,7 @@ export interface ComputeSession {
 
 /** What a cancel key of ours stands for. */
 export interface CancelTarget {
-  readonly at: ComputeSocket;
+  readonly at: ComputePlace;
   readonly key: CancelKey;
 }
 
@@ -57,12 +58,14 @@ const LONGEST_MESSAGE = 1024 * 1024;
 
 /** Opens a session. Throws `ComputeRefused`, `ComputeAway`, `VerifierChanged`. */
 export async function openComputeSession(
-  at: ComputeSocket,
+  at: ComputePlace,
   parameters: ReadonlyMap<string, string>,
   proven: Pick<Proven, "client_key" | "server_key" | "salt">,
 ): Promise<ComputeSession> {
-  const socket = await reach(at);
+  const socket = await reach(at, "session");
   const inbox = new Inbox(socket, LONGEST_MESSAGE);
+  // One that came over a link was paused when the link's own talk was over.
+  socket.resume();
   try {
     socket.write(encodeStartup(parameters));
     await signIn(socket, inbox, proven);
@@ -78,8 +81,8 @@ export async function openComputeSession(
 }
 
 /** Asks a compute to cancel what the session with that key is doing; returns when it has been asked. */
-export async function cancelAt(at: ComputeSocket, key: CancelKey): Promise<void> {
-  const socket = await reach(at);
+export async function cancelAt(at: ComputePlace, key: CancelKey): Promise<void> {
+  const socket = await reach(at, "cancel");
   await new Promise<void>((resolve) => {
     socket.on("close", resolve).on("error", () => {});
     // PostgreSQL answers by closing, after the signal is sent.
@@ -87,8 +90,17 @@ export async function cancelAt(at: ComputeSocket, key: CancelKey): Promise<void>
   });
 }
 
-function reach({ socket_directory, port }: ComputeSocket): Promise<Socket> {
-  return new Promise((resolve, reject) => {
+/** Passes on a cancel request that comes over a link. */
+export async function cancelThrough(link: Socket, at: ComputePlace): Promise<void> {
+  const socket = await reach(at, "cancel");
+  await pipeline(link, socket, link).catch(() => {});
+}
+
+/** Connects to the compute. Throws `ComputeAway`, and what its place throws. */
+export async function reach(at: ComputePlace, purpose: "session" | "cancel"): Promise<Socket> {
+  if ("connect" in at) return await at.connect(purpose);
+  const { socket_directory, port } = at;
+  return await new Promise((resolve, reject) => {
     const socket = connect(join(socket_directory, `.s.PGSQL.${port}`));
     const failed = (error: Error) => reject(new ComputeAway("the compute cannot be reached", { cause: error }));
     socket.once("error", failed).once("connect", () => {

@@ -1,3 +1,5 @@
+import type { Socket } from "node:net";
+
 /** What the gateway must be told and cannot know. The composition root gives it; tests give their own. */
 export interface Directory {
   /** Undefined: there is no such endpoint. Any text may be asked for. */
@@ -11,7 +13,7 @@ export interface Directory {
    * Makes the endpoint's compute run and says where. Called only for clients that have proved their password, once at a
    * time for each endpoint, and not while the compute can be reached where it was last.
    */
-  wake(endpoint_id: string): Promise<ComputeSocket>;
+  wake(endpoint_id: string): Promise<ComputePlace>;
 }
 
 export interface Target {
@@ -21,6 +23,14 @@ export interface Target {
   readonly max_connections: number;
   /** Nobody may start it or connect to it, which only those who have proved themselves are told. */
   readonly disabled?: boolean;
+}
+
+export type ComputePlace = ComputeSocket | DistantCompute;
+
+/** A compute of another node, reached by way of that node's gateway. */
+export interface DistantCompute {
+  /** A stream to the compute's socket. Throws `WireError`, and `ComputeAway` where it is worth another try. */
+  connect(purpose: "session" | "cancel"): Promise<Socket>;
 }
 
 /** Where a compute listens on this machine. */

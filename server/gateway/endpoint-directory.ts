@@ -1,6 +1,7 @@
 import type { Db } from "../db/pool.ts";
 import { ID_PATTERNS } from "../ids.ts";
-import type { ComputeSocket, Directory, Target } from "./directory.ts";
+import type { ComputePlace, ComputeSocket, Directory, Target } from "./directory.ts";
+import type { Links } from "./links/links.ts";
 import { Slots } from "./slots.ts";
 import { findEndpointForGateway } from "./store.ts";
 import type { Verifiers } from "./verifiers.ts";
@@ -9,6 +10,8 @@ export interface EndpointDirectoryDeps {
   readonly db: Db;
   readonly verifiers: Pick<Verifiers, "find">;
   readonly wake: (endpoint_id: string) => Promise<ComputeSocket>;
+  /** The way to other nodes' computes; absent: there are no other nodes. */
+  readonly links?: Pick<Links, "find"> | undefined;
 }
 
 /** A compute takes 100, of which PostgreSQL keeps 3 for its superuser: the control plane can always get in. */
@@ -47,7 +50,7 @@ export class EndpointDirectory implements Directory {
     return await this.#slots.run(() => this.#deps.verifiers.find(endpoint_id, role));
   }
 
-  wake(endpoint_id: string): Promise<ComputeSocket> {
-    return this.#deps.wake(endpoint_id);
+  async wake(endpoint_id: string): Promise<ComputePlace> {
+    return (await this.#deps.links?.find(endpoint_id)) ?? (await this.#deps.wake(endpoint_id));
   }
 }

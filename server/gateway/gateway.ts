@@ -8,8 +8,9 @@ import {
   ComputeRefused,
   type ComputeSession,
   openComputeSession,
+  reach,
 } from "./compute-session.ts";
-import type { ComputeSocket, Directory, GatewayEvent } from "./directory.ts";
+import type { ComputePlace, Directory, GatewayEvent, Target } from "./directory.ts";
 import { Doorway } from "./doorway.ts";
 import { type Admitted, Handshake, type HandshakeDeps, type Plaintext, Refused } from "./handshake.ts";
 import { PeerGone } from "./inbox.ts";
@@ -74,9 +75,9 @@ export class Gateway {
   readonly #doorway: Doorway;
   readonly #traffic: TrafficBook;
   readonly #cancel_keys = new CancelKeys<CancelTarget>();
-  readonly #wakes: SingleFlight<ComputeSocket>;
+  readonly #wakes: SingleFlight<ComputePlace>;
   /** Where computes were last. One that has gone is not there, and nobody else ever is: then it is woken. */
-  readonly #addresses = new Map<string, ComputeSocket>();
+  readonly #addresses = new Map<string, ComputePlace>();
   readonly #handshake: HandshakeDeps;
   /** Port of each endpoint's own, by its id; the shared one under "". */
   readonly #servers = new Map<string, Server>();
@@ -224,16 +225,46 @@ export class Gateway {
     closeSoon(socket);
   }
 
+  /**
+   * Opens a compute of this node for a client that another node's gateway has let in. What it returns carries that link's
+   * bytes, and is to be called in the same turn. Throws `WireError`, `ComputeAway`.
+   */
+  async openForLink(endpoint_id: string): Promise<(link: Socket) => void> {
+    const target = await this.#options.directory.findTarget(endpoint_id);
+    if (this.#closing || !target || target.disabled) throw new WireError(SHUTDOWN.sqlstate, SHUTDOWN.message);
+    this.#beginOpening(endpoint_id, target);
+    try {
+      const at = this.#addresses.get(endpoint_id) ?? (await this.#wake(endpoint_id));
+      // Sent on, it could go round in a circle.
+      if ("connect" in at) throw new ComputeAway("the compute is on another node");
+      const compute = await reach(at, "session").catch((error) => {
+        if (this.#addresses.get(endpoint_id) === at) this.#addresses.delete(endpoint_id);
+        throw error;
+      });
+      return (link) => this.#carry(endpoint_id, link, compute);
+    } finally {
+      this.#traffic.endOpening(endpoint_id);
+    }
+  }
+
+  /** Where a compute was last, for what makes sense only if it is there still. */
+  addressOf(endpoint_id: string): ComputePlace | undefined {
+    return this.#addresses.get(endpoint_id);
+  }
+
+  #beginOpening(endpoint_id: string, { max_connections }: Target): void {
+    if (this.#traffic.beginOpening(endpoint_id, max_connections)) return;
+    const message = `too many connections for endpoint, which takes ${max_connections}`;
+    throw new Refused("too_many_connections", SQLSTATE.too_many_connections, message);
+  }
+
   async #open(admitted: Admitted): Promise<void> {
     const { route, target, proven, inbox, socket } = admitted;
     const { endpoint_id } = route;
     const began_ms = this.#options.clock.monotonic_ms();
     try {
       if (this.#closing) throw new WireError(SHUTDOWN.sqlstate, SHUTDOWN.message);
-      if (!this.#traffic.beginOpening(endpoint_id, target.max_connections)) {
-        const message = `too many connections for endpoint, which takes ${target.max_connections}`;
-        throw new Refused("too_many_connections", SQLSTATE.too_many_connections, message);
-      }
+      this.#beginOpening(endpoint_id, target);
       try {
         const { session, at } = await this.#reachCompute(admitted, began_ms + this.#limits.wake_ms);
         // Nothing may be awaited from here on: a socket that nobody listens to loses what comes.
@@ -277,18 +308,20 @@ export class Gateway {
     }
   }
 
-  async #wake(endpoint_id: string): Promise<ComputeSocket> {
+  async #wake(endpoint_id: string): Promise<ComputePlace> {
     try {
       const at = await this.#wakes.run(endpoint_id);
       this.#addresses.set(endpoint_id, at);
       return at;
     } catch (error) {
       this.#options.report({ event: "wake_failed", endpoint_id, error });
+      // Its node is lost, and the client may be told.
+      if (error instanceof WireError) throw error;
       throw new WireError(SQLSTATE.cannot_connect_now, "the compute did not start, try again", { cause: error });
     }
   }
 
-  #join({ inbox, socket: client, startup, route }: Admitted, session: ComputeSession, at: ComputeSocket): void {
+  #join({ inbox, socket: client, startup, route }: Admitted, session: ComputeSession, at: ComputePlace): void {
     const { endpoint_id, pooled } = route;
     const key = this.#cancel_keys.add(startup.minor, { at, key: session.cancel_key });
     const { greeting, ready } = session;
@@ -296,11 +329,15 @@ export class Gateway {
     client.write(Buffer.concat([AUTHENTICATION_OK, greeting, encodeBackendKey(key), notice, ready]));
     const ahead = inbox.detach();
     if (ahead.length > 0) client.unshift(ahead);
-    const relay = new Relay(client, session.socket, {
+    this.#carry(endpoint_id, client, session.socket, () => this.#cancel_keys.remove(key));
+  }
+
+  #carry(endpoint_id: string, client: Socket, compute: Socket, onClose = () => {}): void {
+    const relay = new Relay(client, compute, {
       onBusy: () => this.#traffic.touch(endpoint_id),
       onIdle: () => this.#traffic.settle(endpoint_id),
       onClose: () => {
-        this.#cancel_keys.remove(key);
+        onClose();
         this.#traffic.remove(endpoint_id, relay);
       },
     });

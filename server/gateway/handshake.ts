@@ -212,8 +212,8 @@ export class Handshake {
   }
 }
 
-/** Waits for the end of the TLS handshake. */
-function secured(socket: TLSSocket, raw: Socket): Promise<void> {
+/** Waits for the end of a TLS handshake that the other side began. Throws `PeerGone`. */
+export function secured(socket: TLSSocket, raw: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     const gone = () => reject(new PeerGone("the TLS handshake did not succeed"));
     // Neither may be without a listener at any moment: an error that nobody listens to ends the process.

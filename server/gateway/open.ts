@@ -11,9 +11,12 @@ import { EndpointDirectory } from "./endpoint-directory.ts";
 import { Gateway, type ListenAddress } from "./gateway.ts";
 import type { Plaintext } from "./handshake.ts";
 import { idleJob, portsJob } from "./jobs.ts";
+import { type LinkIdentity, readLinkIdentity } from "./links/identity.ts";
+import { Links } from "./links/links.ts";
+import { LinkServer } from "./links/server.ts";
 import { Ports } from "./ports.ts";
 import { reportTo } from "./report.ts";
-import { replaceDomainForGateway } from "./store.ts";
+import { findNodeForGateway, listLinkDigestsForGateway, replaceDomainForGateway } from "./store.ts";
 import { TlsFiles } from "./tls-identity.ts";
 import { Verifiers } from "./verifiers.ts";
 
@@ -34,29 +37,53 @@ export interface OpenGatewayOptions {
   readonly rest: (endpoint_id: string, isIdle: () => boolean) => Promise<void>;
   readonly changePort: (endpoint_id: string) => Promise<unknown>;
   readonly node_id: string;
+  /** Where the gateways of other nodes reach this one; absent: there are none. */
+  readonly link?: LinkAddress | undefined;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Without a host: every address of this machine. */
+export interface LinkAddress {
+  readonly host?: string;
+  readonly port: number;
+}
+
+/** What other nodes must know of this one to reach it. */
+export interface OpenLink {
+  readonly port: number;
+  readonly certificate_digest: string;
+}
+
+export interface OpenGateway {
+  readonly gateway: Gateway;
+  readonly jobs: Job[];
+  readonly link: OpenLink | undefined;
+  /** As `Gateway.close`, links included. */
+  close(deadline_ms: number): Promise<void>;
 }
 
 /**
  * Assembles the gateway over the control plane's rows and computes, and its jobs. When it returns it listens on the
  * shared port and on those of all endpoints, and the API tells the names that lead there.
  */
-export async function openGateway(options: OpenGatewayOptions): Promise<{ gateway: Gateway; jobs: Job[] }> {
+export async function openGateway(options: OpenGatewayOptions): Promise<OpenGateway> {
   const { db, compute, wake, rest, changePort, node_id, clock, log, shared, domain, plaintext, mock_key } = options;
   const own = join(options.data_dir, "gateway");
   const tls = await TlsFiles.open(
     options.certificate ?? (await ensureCertificate(own, ownAccount(), clock, domain?.name)),
   );
   const report = reportTo(log);
+  const identity = options.link && (await openLinkIdentity(options));
+  const findNode = (endpoint_id: string) => findNodeForGateway(db, endpoint_id);
+  const links = identity && new Links({ node_id, identity, findNode });
   const verifiers = new Verifiers({
-    db,
-    compute,
+    ...{ db, compute, node_id, links },
     trafficOf: (endpoint_id) => gateway.trafficOf(endpoint_id),
     onFailure: (endpoint_id, error) => report({ event: "failed", endpoint_id, error }),
   });
   const gateway: Gateway = new Gateway({
-    directory: new EndpointDirectory({ db, verifiers, wake }),
+    directory: new EndpointDirectory({ db, verifiers, wake, links }),
     tls: () => tls.identity,
     ...(domain === undefined ? {} : { domain: domain.name }),
     plaintext,
@@ -66,15 +93,35 @@ export async function openGateway(options: OpenGatewayOptions): Promise<{ gatewa
   });
   log.metrics.gateway_sessions.collect_from(() => gateway.sessions);
   log.metrics.gateway_half_open.collect_from(() => gateway.half_open);
+  const server =
+    identity &&
+    new LinkServer({
+      ...{ identity, gateway, clock, report },
+      listKnown: () => listLinkDigestsForGateway(db),
+      findVerifier: (endpoint_id, role) => verifiers.find(endpoint_id, role),
+    });
+  const close = async (deadline_ms: number) => {
+    await gateway.close(deadline_ms);
+    await server?.close();
+  };
+  let link: OpenLink | undefined;
   const ports = new Ports({ db, gateway, node_id, clock, changePort });
   try {
     if (shared !== undefined) await gateway.listen(shared);
     await ports.sync();
     await replaceDomainForGateway(db, node_id, domain);
+    if (server && identity && options.link) {
+      link = { port: await server.listen(options.link), certificate_digest: identity.digest };
+    }
   } catch (error) {
-    await gateway.close(0);
+    await close(0);
     throw error;
   }
   const jobs = [portsJob({ ports, tls, report }), idleJob({ db, gateway, verifiers, compute, node_id, clock, rest })];
-  return { gateway, jobs };
+  return { gateway, jobs, link, close };
+}
+
+/** A certificate for links alone. */
+async function openLinkIdentity({ data_dir, clock }: OpenGatewayOptions): Promise<LinkIdentity> {
+  return await readLinkIdentity(await ensureCertificate(join(data_dir, "link"), ownAccount(), clock));
 }

@@ -1,5 +1,7 @@
 import { sql } from "kysely";
 import type { Db, Tx } from "../db/pool.ts";
+import { LOST_SINCE, lostMessage } from "../placement/store.ts";
+import type { EndpointNode } from "./links/links.ts";
 
 /**
  * SQL for the gateway. It acts for nobody who has a key: its callers have proved, or have yet to prove, a role's
@@ -8,6 +10,7 @@ import type { Db, Tx } from "../db/pool.ts";
 
 export interface EndpointRow {
   readonly branch_id: string;
+  readonly node_id: string;
   /** Together they say whether what was read from the compute before can still be true. */
   readonly storage_id: string;
   readonly applied_revision: number;
@@ -22,13 +25,38 @@ export async function findEndpointForGateway(tx: Tx, endpoint_id: string): Promi
     .selectFrom("endpoints as e")
     .innerJoin("branches as b", "b.id", "e.branch_id")
     .innerJoin("projects as p", "p.id", "e.project_id")
-    .select(["e.branch_id", "e.disabled", "b.storage_id", "b.applied_revision", "b.protected"])
+    .select(["e.branch_id", "e.disabled", "b.node_id", "b.storage_id", "b.applied_revision", "b.protected"])
     .select(sql<EndpointRow["allowed_ips"]>`p.settings -> 'allowed_ips'`.as("allowed_ips"))
     .where("e.id", "=", endpoint_id)
     .where("e.deleted_at", "is", null)
     .where("b.deleted_at", "is", null)
     .where("p.deleted_at", "is", null)
     .executeTakeFirst();
+}
+
+/** The node whose disk has the endpoint's branch; undefined when there is no such endpoint. */
+export async function findNodeForGateway(tx: Tx, endpoint_id: string): Promise<EndpointNode | undefined> {
+  const row = await tx
+    .selectFrom("endpoints as e")
+    .innerJoin("branches as b", "b.id", "e.branch_id")
+    .leftJoin("data_nodes as d", "d.id", "b.node_id")
+    .select(["b.node_id", "d.address", "d.certificate_digest", LOST_SINCE.as("lost_since")])
+    .where("e.id", "=", endpoint_id)
+    .where("e.deleted_at", "is", null)
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const { lost_since, ...node } = row;
+  return { ...node, lost: lost_since === null ? undefined : lostMessage(lost_since) };
+}
+
+/** By what the nodes know one another. */
+export async function listLinkDigestsForGateway(tx: Tx): Promise<ReadonlySet<string>> {
+  const rows = await tx
+    .selectFrom("data_nodes")
+    .select("certificate_digest")
+    .where("certificate_digest", "is not", null)
+    .execute();
+  return new Set(rows.flatMap(({ certificate_digest }) => certificate_digest ?? []));
 }
 
 /** The verifier that the API gave a role; undefined when it has none or may not log in. */

@@ -31,7 +31,7 @@ describe("the gateway, with the control plane's rows", () => {
     let gateway: Gateway | undefined;
     let queries = 0;
     const verifiers = new Verifiers({
-      db: database.db,
+      ...{ db: database.db, node_id: "node" },
       compute: {
         query: (id, query) => {
           queries++;

@@ -1,5 +1,6 @@
 import { type ComputeDriver, DriverError } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
+import type { Links } from "./links/links.ts";
 import { SingleFlight } from "./single-flight.ts";
 import {
   type EndpointRow,
@@ -14,6 +15,9 @@ import type { Traffic } from "./traffic.ts";
 export interface VerifiersDeps {
   readonly db: Db;
   readonly compute: Pick<ComputeDriver, "query">;
+  readonly node_id: string;
+  /** The way to other nodes, which know more of their computes than the rows do; absent: there are none. */
+  readonly links?: Pick<Links, "askVerifier"> | undefined;
   readonly trafficOf: (endpoint_id: string) => Pick<Traffic, "settled">;
   /** What was read could not be kept, or could not be read although the compute runs. */
   readonly onFailure: (endpoint_id: string, error: unknown) => void;
@@ -57,8 +61,13 @@ export class Verifiers {
       this.#seen.delete(endpoint_id);
       return undefined;
     }
-    const seen = await this.#current(endpoint_id, endpoint);
-    if (seen) return seen.verifiers.get(role);
+    if (endpoint.node_id === this.#deps.node_id) {
+      const seen = await this.#current(endpoint_id, endpoint);
+      if (seen) return seen.verifiers.get(role);
+    } else {
+      const told = await this.#deps.links?.askVerifier(endpoint_id, role);
+      if (told) return told.verifier;
+    }
     const observed = await listObservedVerifiersForGateway(db, endpoint.branch_id, endpoint.storage_id);
     return observed.size > 0 ? observed.get(role) : await findVerifierForGateway(db, endpoint.branch_id, role);
   }

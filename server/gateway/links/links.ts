@@ -1,0 +1,122 @@
+import type { Socket } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import { ComputeAway } from "../compute-session.ts";
+import type { DistantCompute } from "../directory.ts";
+import { Inbox } from "../inbox.ts";
+import { SQLSTATE, WireError } from "../wire.ts";
+import type { LinkIdentity } from "./identity.ts";
+import { AHEAD_LIMIT, type Answer, detach, digestOf, LINK_PROTOCOL, type Question, receive, send } from "./wire.ts";
+
+/** The node that an endpoint's data lie on, as the database has it. */
+export interface EndpointNode {
+  readonly node_id: string;
+  /** HOST:PORT; null: it is reached by nobody. */
+  readonly address: string | null;
+  readonly certificate_digest: string | null;
+  /** Why it is not worth trying, for people who have proved who they are. */
+  readonly lost: string | undefined;
+}
+
+export interface LinksDeps {
+  readonly node_id: string;
+  readonly identity: LinkIdentity;
+  readonly findNode: (endpoint_id: string) => Promise<EndpointNode | undefined>;
+}
+
+const CONNECT_WITHIN_MS = 3_000;
+/** A stranger waits for this one. */
+const VERIFIER_WITHIN_MS = 1_000;
+/** Waking, and a branch that is being made, included. */
+const SESSION_WITHIN_MS = 60_000;
+
+/** This node's way to the computes of others. */
+export class Links {
+  readonly #deps: LinksDeps;
+
+  constructor(deps: LinksDeps) {
+    this.#deps = deps;
+  }
+
+  /** Undefined: the endpoint is this node's, or nobody's. Throws `WireError` where its node is lost. */
+  async find(endpoint_id: string): Promise<DistantCompute | undefined> {
+    const node = await this.#deps.findNode(endpoint_id);
+    if (node === undefined || node.node_id === this.#deps.node_id) return undefined;
+    if (node.lost !== undefined) throw new WireError(SQLSTATE.cannot_connect_now, node.lost);
+    return { connect: (ask) => this.#open(node, { ask, endpoint_id }) };
+  }
+
+  /** Asks an endpoint's node what a role has in place of its password; undefined where that cannot be learnt. */
+  async askVerifier(endpoint_id: string, role: string): Promise<{ readonly verifier?: string } | undefined> {
+    const node = await this.#deps.findNode(endpoint_id);
+    if (node === undefined || node.lost !== undefined) return undefined;
+    try {
+      const { link, inbox, answer } = await this.#ask(node, { ask: "verifier", endpoint_id, role }, VERIFIER_WITHIN_MS);
+      inbox.detach();
+      link.destroy();
+      return "refusal" in answer || "away" in answer ? undefined : answer;
+    } catch (error) {
+      if (error instanceof ComputeAway) return undefined;
+      throw error;
+    }
+  }
+
+  /** A stream to the compute's socket. Throws `WireError`, and `ComputeAway` where it is worth another try. */
+  async #open(node: EndpointNode, question: Question): Promise<Socket> {
+    const { link, inbox, answer } = await this.#ask(node, question, SESSION_WITHIN_MS);
+    if ("refusal" in answer || "away" in answer) {
+      link.destroy();
+      if ("away" in answer) throw new ComputeAway("the compute cannot be reached at its node");
+      throw new WireError(answer.refusal.sqlstate, answer.refusal.message);
+    }
+    detach(link, inbox);
+    return link;
+  }
+
+  async #ask(node: EndpointNode, question: Question, within_ms: number) {
+    const link = await this.#connect(node);
+    const timer = setTimeout(() => link.destroy(), within_ms);
+    const inbox = new Inbox(link, AHEAD_LIMIT);
+    try {
+      send(link, question);
+      return { link, inbox, answer: await receive<Answer>(inbox) };
+    } catch (cause) {
+      link.destroy();
+      throw new ComputeAway("the node of the compute does not answer", { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #connect({ address, certificate_digest }: EndpointNode): Promise<TLSSocket> {
+    const { hostname, port } = new URL(`link://${address ?? "none:0"}`);
+    const link = connect({
+      host: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port),
+      secureContext: this.#deps.identity.context,
+      // The digest below is what counts: these certificates name no host.
+      rejectUnauthorized: false,
+      ALPNProtocols: [LINK_PROTOCOL],
+    });
+    const away = (why: string, cause?: unknown) => new ComputeAway(`the node of the compute ${why}`, { cause });
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => link.destroy(away("does not answer")), CONNECT_WITHIN_MS);
+      const failed = (error?: unknown) => reject(error instanceof ComputeAway ? error : away("is not there", error));
+      link.once("error", failed).once("close", failed);
+      link.once("secureConnect", () => {
+        clearTimeout(timer);
+        link.off("close", failed);
+        resolve();
+      });
+      link.once("close", () => clearTimeout(timer));
+    });
+    // From here on what goes wrong shows as the end.
+    link
+      .on("error", () => {})
+      .setNoDelay(true)
+      .setKeepAlive(true);
+    const certificate = link.getPeerX509Certificate();
+    if (certificate !== undefined && digestOf(certificate) === certificate_digest) return link;
+    link.destroy();
+    throw away("is another one than the database names");
+  }
+}
