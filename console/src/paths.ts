@@ -26,6 +26,7 @@ export const paths = {
   project: (project_id: string) => `/projects/${project_id}`,
   branches: (project_id: string) => `/projects/${project_id}/branches`,
   branch: (project_id: string, branch_id: string) => `/projects/${project_id}/branches/${branch_id}`,
+  schema: (project_id: string, branch_id: string) => `/projects/${project_id}/branches/${branch_id}/schema`,
   projectUsage: (project_id: string) => `/projects/${project_id}/usage`,
   operations: (project_id: string) => `/projects/${project_id}/operations`,
   projectSettings: (project_id: string) => `/projects/${project_id}/settings`,

@@ -27,6 +27,9 @@ export interface Search {
   /** The time that a usage page is about, and the length of its steps. */
   readonly range?: string | undefined;
   readonly by?: string | undefined;
+  /** The branch that a schema is compared with, and the database whose it is. */
+  readonly base?: string | undefined;
+  readonly db?: string | undefined;
   /** Where to go after signing in. */
   readonly next?: string | undefined;
 }
@@ -41,6 +44,8 @@ const root = createRootRoute({
     ...(search.create === true ? { create: true } : {}),
     ...(typeof search.range === "string" ? { range: search.range } : {}),
     ...(typeof search.by === "string" ? { by: search.by } : {}),
+    ...(typeof search.base === "string" ? { base: search.base } : {}),
+    ...(search.db ? { db: String(search.db) } : {}),
     ...(typeof search.next === "string" && isOwnPath(search.next) ? { next: search.next } : {}),
   }),
 });
@@ -234,6 +239,11 @@ const branch = createRoute({
   path: "branches/$branch_id",
   component: lazyRouteComponent(() => import("./pages/projects/branch.tsx"), "BranchPage"),
 });
+const schema = createRoute({
+  getParentRoute: () => project,
+  path: "branches/$branch_id/schema",
+  component: lazyRouteComponent(() => import("./pages/projects/schema.tsx"), "SchemaPage"),
+});
 const project_usage = createRoute({
   getParentRoute: () => project,
   path: "usage",
@@ -275,7 +285,7 @@ const tree = root.addChildren([
       organization_settings,
       organization_keys,
     ]),
-    project.addChildren([project_home, branches, branch, project_usage, operations, project_settings]),
+    project.addChildren([project_home, branches, branch, schema, project_usage, operations, project_settings]),
   ]),
 ]);
 

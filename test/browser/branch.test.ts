@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
+import AxeBuilder from "@axe-core/playwright";
 import pg from "pg";
 import { waitFor } from "../harness/server.ts";
 import { createOrganization, createProject, setupTokenOf, signUp } from "../harness/world.ts";
@@ -233,4 +234,42 @@ test("a compute is deleted, and the branch is given another one with the same da
   await page.getByRole("button", { name: "Copy Connection string with password" }).click();
   await waitFor("the copy", async () => (await copied()).startsWith("postgresql:"));
   assert.deepEqual(await sql(await copied(), "select one from kept"), [{ one: 1 }]);
+});
+
+test("a schema is compared with the parent's and with another branch's, or shown whole, and the address keeps which", async () => {
+  await server.settle(project.id, ada.key);
+  const body = { branch: { name: "with-orders" }, endpoints: [{ type: "read_write" }] };
+  const path = `/projects/${project.id}`;
+  const { key } = ada;
+  const made = await server.expect<{ branch: { id: string } }>(201, "POST", `${path}/branches`, { key, body });
+  await server.settle(project.id, ada.key);
+  await page.goto(`${server.url}/projects/${project.id}/branches/${made.branch.id}`);
+  await page.getByRole("link", { name: "Compare schema" }).click();
+  await page.getByRole("heading", { name: "Schema of with-orders" }).waitFor();
+  await page.getByText(/is the same in main\.$/).waitFor();
+
+  const query = `branch_id=${made.branch.id}&database_name=neondb&role_name=${owner.username}`;
+  const { uri } = await server.expect<{ uri: string }>(200, "GET", `${path}/connection_uri?${query}`, { key });
+  await sql(uri, "create table orders (id int primary key, total numeric)");
+  await page.reload();
+  const difference = page.getByRole("region", { name: /^How neondb differs from main$/ });
+  await difference.getByText("+CREATE TABLE public.orders (").waitFor();
+  await page.getByText(/^\d+ lines added, 0 lines removed$/).waitFor();
+  await page.getByRole("button", { name: "Copy difference" }).click();
+  assert.match(await copied(), /^--- a\/neondb[\s\S]*\+CREATE TABLE public\.orders/);
+
+  await page.getByLabel("Compared with").selectOption("Nothing: show all of it");
+  const whole = page.getByRole("region", { name: "Schema of neondb" });
+  await whole.getByText("CREATE TABLE public.orders (", { exact: true }).waitFor();
+  await page.reload();
+  await whole.waitFor();
+  assert.equal((await new AxeBuilder({ page }).analyze()).violations.length, 0);
+
+  // Seen from the other side, what was added is missing.
+  await page.goto(`${server.url}/projects/${project.id}/branches/${branch.id}/schema?base=${made.branch.id}`);
+  await page.getByText("-CREATE TABLE public.orders (").waitFor();
+  await page.goto(`${server.url}/projects/${project.id}/branches/${branch.id}/schema?base=br-gone`);
+  await page.getByText("That branch is not there").waitFor();
+  await page.goto(`${server.url}/projects/${project.id}/branches/${made.branch.id}/schema?db=elsewhere`);
+  await page.getByText("Only one of the branches has the database elsewhere").waitFor();
 });

@@ -222,6 +222,18 @@ function shots(demo: Demo): Shot[] {
         await page.keyboard.press("ArrowRight");
       },
     },
+    {
+      name: "schema-differs",
+      path: `${branches}/${demo.bare_branch_id}/schema`,
+      as: "admin",
+      prepare: answer(/compare_schema/, 200, { diff: DIFF }),
+    },
+    {
+      name: "schema-same",
+      path: `${branches}/${demo.bare_branch_id}/schema`,
+      as: "admin",
+      act: (page) => page.getByText(/is the same in main/).waitFor(),
+    },
     { ...dialog, name: "branch-create", path: branches, act: open("Create branch") },
     { ...dialog, name: "branch-menu", path: branches, act: press("Actions for preview/login") },
     { ...dialog, name: "branch-reset", path: branches, act: choose("Actions for preview/login", "Reset…") },
@@ -278,6 +290,22 @@ function gone(org_id: string) {
   });
   return { projects, applications: {}, integrations: {} };
 }
+
+const DIFF = `--- a/neondb
++++ b/neondb
+@@ -24,9 +24,11 @@
+ 
+ CREATE TABLE public.orders (
+     id integer NOT NULL,
+-    total numeric
++    total numeric(12,2) NOT NULL,
++    voucher text
+ );
+ 
++COMMENT ON COLUMN public.orders.voucher IS 'Code that the customer typed, as it was typed; checked against public.vouchers when paid';
+ 
+ ALTER TABLE public.orders OWNER TO neondb_owner;
+`;
 
 const BRANCHES = /\/api\/v2\/projects\/[^/]+\/branches$/;
 

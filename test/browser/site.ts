@@ -94,6 +94,11 @@ export const STOPS: readonly Stop[] = [
     heading: { admin: /^Branch /, stranger: HIDDEN_PROJECT },
   },
   {
+    name: "schema",
+    path: ({ project_id, branch_id }) => `/projects/${project_id}/branches/${branch_id}/schema`,
+    heading: { admin: /^Schema of /, stranger: HIDDEN_PROJECT },
+  },
+  {
     name: "project-usage",
     path: ({ project_id }) => `/projects/${project_id}/usage?range=24h`,
     heading: { admin: "Usage", stranger: HIDDEN_PROJECT },

@@ -58,17 +58,22 @@ export function BranchPage() {
       title={found ? `Branch ${found.name}` : "Branch"}
       actions={
         node && (
-          <Menu
-            align="end"
-            trigger={
-              <Button ref={actions_button}>
-                Branch actions
-                <ChevronDown aria-hidden />
-              </Button>
-            }
-          >
-            <BranchMenuItems node={node} onAsk={(task, about) => setAsked({ task, node: about })} />
-          </Menu>
+          <>
+            <Link to={paths.schema(project_id, branch_id)} className={buttonClass()}>
+              Compare schema
+            </Link>
+            <Menu
+              align="end"
+              trigger={
+                <Button ref={actions_button}>
+                  Branch actions
+                  <ChevronDown aria-hidden />
+                </Button>
+              }
+            >
+              <BranchMenuItems node={node} onAsk={(task, about) => setAsked({ task, node: about })} />
+            </Menu>
+          </>
         )
       }
     >
