@@ -9,6 +9,12 @@ const tag = "Endpoints";
 export const EndpointState = OneOf("init", "active", "idle");
 export type EndpointState = Static<typeof EndpointState>;
 
+export const SuspendReason = Type.Enum(["request", "idle", "quota", "disabled"], {
+  description:
+    "Why a compute rests: somebody asked for it, nobody used it, its project has used up a quota, or it is disabled.",
+});
+export type SuspendReason = Static<typeof SuspendReason>;
+
 /** A compute's address. `host` may carry a port (`127.0.0.1:55432`), which Neon's clients keep. */
 export const Endpoint = Type.Object({
   id: Type.String(),
@@ -40,6 +46,7 @@ export const Endpoint = Type.Object({
   updated_at: Timestamp,
   started_at: Type.Optional(Timestamp),
   suspended_at: Type.Optional(Timestamp),
+  suspend_reason: Type.Optional(SuspendReason),
   proxy_host: Type.String(),
   suspend_timeout_seconds: Type.Integer({
     description: "After so many seconds of not being used the compute is suspended; 0: after 300, -1: never.",

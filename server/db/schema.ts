@@ -236,6 +236,8 @@ export interface EndpointTable {
   /** What is; `desired_state` is what ought to be. */
   current_state: "init" | "active" | "idle";
   desired_state: Generated<"running" | "suspended">;
+  /** Why it was last put to rest; null before that. */
+  suspended_for: Generated<"request" | "idle" | null>;
   /** Nothing may start it, whatever is desired. */
   disabled: Generated<boolean>;
   /** Of PostgreSQL, and those that it last ran with: a value that it refuses gives way to them. */

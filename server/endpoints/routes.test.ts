@@ -16,6 +16,7 @@ interface Endpoint {
   readonly host: string;
   readonly current_state: string;
   readonly pending_state?: string;
+  readonly suspend_reason?: string;
   readonly disabled: boolean;
   readonly settings: { pg_settings: Record<string, string> };
 }
@@ -57,11 +58,13 @@ describe("the compute of a branch", () => {
     assert.deepEqual([(await get()).current_state, await runs()], ["idle", false]);
     await plane.restartDrivers();
     await carryOut();
-    assert.equal(await runs(), false);
+    assert.deepEqual([(await get()).suspend_reason, await runs()], ["request", false]);
     const started = await post("start");
     assert.deepEqual([started.body.endpoint.current_state, started.body.endpoint.pending_state], ["idle", "active"]);
     await carryOut();
-    assert.equal((await get()).current_state, "active");
+    const { current_state, ...running } = await get();
+    assert.equal(current_state, "active");
+    assert.equal("suspend_reason" in running, false);
     assert.deepEqual(await queryAsClient(uri, "select 1 as n"), [{ n: 1 }]);
   });
 
@@ -121,7 +124,7 @@ describe("the compute of a branch", () => {
     const { waking } = plane.machinery();
     await assert.rejects(waking.wake(made.endpoints[0].id), { code: "not_found" });
     await carryOut();
-    assert.equal(await runs(), false);
+    assert.deepEqual([(await get()).suspend_reason, await runs()], ["disabled", false]);
     assert.deepEqual(actions((await patch({ disabled: false })).body), ["start_compute"]);
     await carryOut();
     assert.equal(await runs(), true);
@@ -134,6 +137,7 @@ describe("the compute of a branch", () => {
     assert.equal(await runs(), true, "somebody uses it");
     await waking.rest(id, () => true);
     assert.deepEqual([(await get()).current_state, await runs()], ["idle", false]);
+    assert.equal((await get()).suspend_reason, "idle");
     await jobNamed(jobs, "computes").run(new AbortController().signal);
     assert.equal(await runs(), false);
     const addresses = await Promise.all(Array.from({ length: 20 }, () => waking.wake(id)));

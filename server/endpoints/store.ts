@@ -1,6 +1,7 @@
-import type { Endpoint } from "@latchkey/contract/endpoints.ts";
+import type { Endpoint, SuspendReason } from "@latchkey/contract/endpoints.ts";
 import { type Selectable, sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
+import type { ProjectRow } from "../access/store.ts";
 import type { EndpointTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
 import { LOST_SINCE } from "../placement/store.ts";
@@ -17,7 +18,7 @@ export const ENDPOINT_SIZE_CU = 0.25;
 const COLUMNS = [
   ...(["id", "project_id", "branch_id", "name", "host", "port", "current_state", "desired_state"] as const),
   ...(["disabled", "settings", "suspend_timeout_seconds", "created_at", "updated_at", "started_at"] as const),
-  "suspended_at",
+  ...(["suspended_at", "suspended_for"] as const),
 ] as const;
 
 /** Endpoints, with the domain of the gateway on their node, and whether that is lost. */
@@ -49,9 +50,17 @@ function addressOf({ id, host, port, domain, domain_port }: Row): { host: string
   return { host: `${id}.${domain}${at}`, proxy_host: domain };
 }
 
-function toEndpoint(row: Row, region_id: string): Endpoint {
+/** Why a compute ought to rest; undefined: it ought to run, or rests for a reason that was not noted. */
+function restsFor(row: Row, { quota_exceeded }: ProjectRow): SuspendReason | undefined {
+  if (row.disabled) return "disabled";
+  if (quota_exceeded !== null) return "quota";
+  return row.desired_state === "suspended" ? (row.suspended_for ?? undefined) : undefined;
+}
+
+function toEndpoint(row: Row, project: ProjectRow): Endpoint {
   const { host, proxy_host } = addressOf(row);
-  const wanted_state = row.disabled || row.desired_state === "suspended" ? "idle" : "active";
+  const suspend_reason = restsFor(row, project);
+  const wanted_state = suspend_reason !== undefined || row.desired_state === "suspended" ? "idle" : "active";
   return {
     id: row.id,
     ...(row.name === null ? {} : { name: row.name }),
@@ -60,7 +69,7 @@ function toEndpoint(row: Row, region_id: string): Endpoint {
     branch_id: row.branch_id,
     autoscaling_limit_min_cu: ENDPOINT_SIZE_CU,
     autoscaling_limit_max_cu: ENDPOINT_SIZE_CU,
-    region_id,
+    region_id: project.region_id,
     type: "read_write",
     current_state: row.current_state,
     ...(row.current_state === wanted_state ? {} : { pending_state: wanted_state }),
@@ -75,6 +84,7 @@ function toEndpoint(row: Row, region_id: string): Endpoint {
     updated_at: row.updated_at,
     ...(row.started_at === null ? {} : { started_at: row.started_at }),
     ...(row.suspended_at === null ? {} : { suspended_at: row.suspended_at }),
+    ...(suspend_reason !== undefined && row.current_state === "idle" ? { suspend_reason } : {}),
     proxy_host,
     suspend_timeout_seconds: row.suspend_timeout_seconds,
     provisioner: "local",
@@ -145,6 +155,7 @@ export async function updateEndpoint(
       ...(disabled === undefined ? {} : { disabled }),
       ...(suspend_timeout_seconds === undefined ? {} : { suspend_timeout_seconds }),
       ...(desired_state === undefined ? {} : { desired_state }),
+      ...(desired_state === "suspended" ? { suspended_for: "request" as const } : {}),
       ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
       updated_at: sql<string>`now()`,
     })
@@ -166,7 +177,7 @@ export async function markEndpointDeleted(access: ProjectAccess, endpoint_id: st
 
 export async function listEndpoints(access: ProjectAccess): Promise<Endpoint[]> {
   const rows = await endpoints(access).orderBy("e.created_at").orderBy("e.id").execute();
-  return rows.map((row) => toEndpoint(row, access.project.region_id));
+  return rows.map((row) => toEndpoint(row, access.project));
 }
 
 /** The endpoints of a branch; throws when the project has no such branch. */
@@ -184,11 +195,11 @@ export async function listBranchEndpoints(access: ProjectAccess, branch_id: stri
     .orderBy("e.created_at")
     .orderBy("e.id")
     .execute();
-  return rows.map((row) => toEndpoint(row, access.project.region_id));
+  return rows.map((row) => toEndpoint(row, access.project));
 }
 
 export async function getEndpoint(access: ProjectAccess, endpoint_id: string): Promise<Endpoint> {
   const row = await endpoints(access).where("e.id", "=", endpoint_id).executeTakeFirst();
   if (!row) throw new ApiError("not_found", "endpoint not found");
-  return toEndpoint(row, access.project.region_id);
+  return toEndpoint(row, access.project);
 }

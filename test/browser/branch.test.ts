@@ -63,7 +63,7 @@ test("a compute is suspended, started and restarted, and the page follows", asyn
   await page.getByText("Connections to it end. The data stays, and it starts again when a client connects.").waitFor();
   await confirm("Suspend compute");
   await page.getByText("idle", { exact: true }).waitFor();
-  await page.getByText(/^suspended .*, wakes when a client connects$/).waitFor();
+  await page.getByText(/^suspended .* on request, wakes when a client connects$/).waitFor();
   await settled();
   assert.equal((await sql(owner.href, "select 1 as one")).length, 1);
   await page.getByText("active", { exact: true }).waitFor();

@@ -84,11 +84,12 @@ export async function isBranchUnderWayForJob(tx: Tx, endpoint_id: string): Promi
   return found !== undefined;
 }
 
-/** Records what ought to be, where the compute exists still. */
+/** Records what ought to be, where the compute exists still. What a job puts to rest, nobody uses. */
 export async function updateDesiredStateForJob(tx: Tx, endpoint_id: string, desired_state: "running" | "suspended") {
+  const idle = desired_state === "suspended" ? { suspended_for: "idle" as const } : {};
   await tx
     .updateTable("endpoints")
-    .set({ desired_state, updated_at: sql<string>`now()` })
+    .set({ desired_state, ...idle, updated_at: sql<string>`now()` })
     .where("id", "=", endpoint_id)
     .where("desired_state", "<>", desired_state)
     .execute();

@@ -144,6 +144,13 @@ describe("what a project consumes", () => {
   it("a quota that is used up suspends computes, lets nobody start them, and gives way when it is raised", async () => {
     const set = (quota: object) =>
       plane.call<{ message: string }>("PATCH", path, { body: { project: { settings: { quota } } } });
+    const endpoint = async () =>
+      (
+        await plane.call<{ endpoint: { current_state: string; suspend_reason?: string } }>(
+          "GET",
+          `${path}/endpoints/${root.endpoints[0].id}`,
+        )
+      ).body.endpoint;
     const state = async () => (await plane.drivers().compute.status(root.endpoints[0].id))?.state;
     assert.equal((await set({ active_time_seconds: 1_000_000 })).status, 200);
     await carryOut();
@@ -159,6 +166,8 @@ describe("what a project consumes", () => {
       const refused = await start();
       assert.equal(refused.status, 422);
       assert.match(refused.body.message, new RegExp(Object.keys(quota)[0] ?? "?"));
+      const { current_state, suspend_reason, ...rest } = await endpoint();
+      assert.deepEqual([current_state, suspend_reason, "pending_state" in rest], ["idle", "quota", false]);
       assert.equal((await set(none)).status, 200);
       await carryOut();
       assert.equal(await state(), "running");

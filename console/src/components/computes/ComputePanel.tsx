@@ -2,6 +2,7 @@ import {
   deleteProjectEndpoint,
   type Endpoint,
   restartProjectEndpoint,
+  type SuspendReason,
   startProjectEndpoint,
   suspendProjectEndpoint,
 } from "@latchkey/contract/endpoints.ts";
@@ -33,7 +34,7 @@ type Task = "suspend" | "restart" | "delete";
 
 /** A branch's compute: what it does, and what can be done with it. */
 export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
-  const { id: endpoint_id, project_id, current_state, disabled } = endpoint;
+  const { id: endpoint_id, project_id, current_state, disabled, suspend_reason } = endpoint;
   const params = { project_id, endpoint_id };
   const [asked, setAsked] = useState<Task>();
   const [setting, setSetting] = useState(false);
@@ -53,7 +54,11 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
     }
   };
   const failure = error === undefined ? undefined : explain(error);
-  const disabled_reason = disabled ? "It is disabled. Enable it in its settings first." : busy_reason;
+  const disabled_reason = disabled
+    ? "It is disabled. Enable it in its settings first."
+    : suspend_reason === "quota"
+      ? "The project has used up a quota of this month. Raise it through the API first."
+      : busy_reason;
   const running = current_state === "active";
   const settings = Object.entries(endpoint.settings.pg_settings);
   return (
@@ -177,8 +182,17 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
   );
 }
 
-/** Since when it does what it does. */
-function Since({ endpoint: { current_state, started_at, suspended_at, disabled } }: { readonly endpoint: Endpoint }) {
+const REASONS: Record<SuspendReason, string> = {
+  request: " on request, wakes when a client connects",
+  idle: " because nobody used it, wakes when a client connects",
+  quota: " because the project has used up a quota of this month; starts when that is raised or the month ends",
+  disabled: "; nothing starts it until it is enabled",
+};
+
+/** Since when it does what it does, and why. */
+function Since({
+  endpoint: { current_state, started_at, suspended_at, suspend_reason },
+}: Pick<ComputePanelProps, "endpoint">) {
   if (current_state === "active" && started_at !== undefined) {
     return (
       <span className="text-muted">
@@ -186,11 +200,11 @@ function Since({ endpoint: { current_state, started_at, suspended_at, disabled }
       </span>
     );
   }
-  if (disabled) return <span className="text-muted">nothing starts it until it is enabled</span>;
   if (current_state === "idle" && suspended_at !== undefined) {
     return (
       <span className="text-muted">
-        suspended <Time at={suspended_at} />, wakes when a client connects
+        suspended <Time at={suspended_at} />
+        {suspend_reason ? REASONS[suspend_reason] : ", wakes when a client connects"}
       </span>
     );
   }
