@@ -107,16 +107,18 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export type RequestDone = (
+  duration_ms: number,
+  describe: () => Pick<Events["request.done"], "request_id" | "principal">,
+) => void;
+
 export interface Log {
   event<E extends keyof Events>(name: E, fields: Events[E]): void;
-  /** The event `request.done`, for the hot path: what only the log shows is made only when it is shown. */
-  requestDone(
-    method: string,
-    route: string,
-    status: number,
-    duration_ms: number,
-    describe: () => Pick<Events["request.done"], "request_id" | "principal">,
-  ): void;
+  /**
+   * Where the event `request.done` is told for one route, method and status: it is the event of the hot path, so what is
+   * known beforehand is looked up beforehand, and what only the log shows is asked for only when it is shown.
+   */
+  requestsOf(method: string, route: string, status: number): RequestDone;
   readonly metrics: Metrics;
 }
 
@@ -128,7 +130,7 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
  */
 class RequestDurations {
   /** By route, then by method and status. */
-  readonly #series = new Map<string, Map<string, { counts: Float64Array; sum: number; labels: object }>>();
+  readonly #series = new Map<string, Map<string, RequestSeries>>();
 
   constructor(registry: Registry) {
     const series = this.#series;
@@ -153,7 +155,7 @@ class RequestDurations {
     );
   }
 
-  observe(method: string, route: string, status: number, seconds: number): void {
+  seriesOf(method: string, route: string, status: number): RequestSeries {
     let of_route = this.#series.get(route);
     if (!of_route) {
       of_route = new Map();
@@ -162,13 +164,28 @@ class RequestDurations {
     const key = method + status;
     let one = of_route.get(key);
     if (!one) {
-      one = { counts: new Float64Array(BUCKETS.length + 1), sum: 0, labels: { method, route, status } };
+      one = new RequestSeries({ method, route, status });
       of_route.set(key, one);
     }
+    return one;
+  }
+}
+
+/** The requests of one route, method and status, by how long they took. */
+class RequestSeries {
+  readonly labels: object;
+  readonly counts = new Float64Array(BUCKETS.length + 1);
+  sum = 0;
+
+  constructor(labels: object) {
+    this.labels = labels;
+  }
+
+  observe(seconds: number): void {
     let bucket = 0;
     while (bucket < BUCKETS.length && seconds > (BUCKETS[bucket] as number)) bucket++;
-    one.counts[bucket] = (one.counts[bucket] as number) + 1;
-    one.sum += seconds;
+    this.counts[bucket] = (this.counts[bucket] as number) + 1;
+    this.sum += seconds;
   }
 }
 
@@ -176,7 +193,7 @@ const NAME = "latchkey_http_request_duration_seconds";
 const HELP = "Time from the first byte of a request to its answer";
 
 /** As the library writes histograms: each bucket holds what the ones before it hold. */
-function rendered({ counts, sum, labels }: { counts: Float64Array; sum: number; labels: object }) {
+function rendered({ counts, sum, labels }: RequestSeries) {
   let total = 0;
   const buckets = [...counts].map((count, i) => {
     total += count;
@@ -323,9 +340,12 @@ export function createLog(
       metrics.count(name, fields);
       logger[LEVELS[name] ?? "info"](fields as object, name as string);
     },
-    requestDone(method, route, status, duration_ms, describe) {
-      metrics.requests.observe(method, route, status, duration_ms / 1000);
-      if (shows_requests) logger.debug({ method, route, status, duration_ms, ...describe() }, "request.done");
+    requestsOf(method, route, status) {
+      const series = metrics.requests.seriesOf(method, route, status);
+      return (duration_ms, describe) => {
+        series.observe(duration_ms / 1000);
+        if (shows_requests) logger.debug({ method, route, status, duration_ms, ...describe() }, "request.done");
+      };
     },
   };
 }

@@ -91,6 +91,8 @@ export interface Route {
     readonly action: Action | ((request: { principal: Principal; params: never }) => Action);
     readonly locate?: (request: never) => string;
   };
+  /** The answer for a caller who may have it, of nothing but who that is. See `routeFromMemory`. */
+  readonly from_memory?: (principal: Principal) => object;
   readonly run: (access: never, input: never) => unknown;
   readonly audit?: (input: never, result: never) => AuditSubject;
 }
@@ -101,4 +103,20 @@ export function route<R extends RouteContract, On extends keyof AccessKinds>(
   options: RouteOptions<R, On>,
 ): Route {
   return { contract, ...options } as unknown as Route;
+}
+
+/**
+ * Declares a route whose rules need to know nothing but who calls. Where memory knows that, it is answered by the short
+ * way of `http/memory-path.ts`.
+ */
+export function routeFromMemory<R extends RouteContract & { readonly method: "GET" }>(
+  contract: R,
+  { action, run }: { readonly action: Action; readonly run: (principal: Principal) => ResponseOf<R> & object },
+): Route {
+  return {
+    contract,
+    requires: { on: "caller", action },
+    run: ({ principal }: CallerAccess) => run(principal),
+    from_memory: run,
+  };
 }

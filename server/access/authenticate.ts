@@ -59,6 +59,16 @@ export class Authenticator {
     return undefined;
   }
 
+  /**
+   * The caller whose key memory knows and may be believed on. Undefined says nothing of the credential, and nothing
+   * was counted or logged: `authenticate` decides.
+   */
+  recall(authorization: string, origin: Origin): Principal | undefined {
+    const token = bearerToken(authorization);
+    const key = token === undefined ? undefined : this.#verifier.recall(token);
+    return key && this.#admit(key, origin);
+  }
+
   async #bySession(cookie: string, origin: Origin): Promise<Answer> {
     const session = await this.#sessions(cookie);
     if (session) return { kind: "person", via: "session", ...session };
@@ -75,11 +85,9 @@ export class Authenticator {
       : this.#judge(verification, origin);
   }
 
-  #judge(verification: Verification, origin: Origin): Answer {
+  #judge(verification: Verification, origin: Origin): Answer | Promise<Answer> {
     if ("key" in verification) {
-      const { key } = verification;
-      this.#recorder.record(key.id, origin.address, origin.user_agent);
-      return principalOf(key);
+      return this.#admit(verification.key, origin);
     }
     if ("grant" in verification) {
       const { grant_id, user_id } = verification.grant;
@@ -90,11 +98,18 @@ export class Authenticator {
     if (counted === "exceeded") {
       // Counted and not logged: a flood must not be able to write our log full.
       this.#flood.inc();
-      throw new ApiError("rate_limited", undefined, { headers: { "retry-after": "1" } });
+      return this.#failures.hold().then(() => {
+        throw new ApiError("rate_limited", undefined, { headers: { "retry-after": "1" } });
+      });
     }
     this.#refuse(verification.refused, origin);
     if (counted === "last") this.#log.event("credential.flood", { address: origin.address });
     return undefined;
+  }
+
+  #admit(key: LiveKey, origin: Origin): Principal {
+    this.#recorder.record(key.id, origin.address, origin.user_agent);
+    return principalOf(key);
   }
 
   #refuse(reason: string, origin: Origin): void {

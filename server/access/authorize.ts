@@ -25,7 +25,7 @@ export function authorize(
 ): CallerAccess | Promise<CallerAccess> {
   switch (demand.on) {
     case "caller":
-      if (!isAllowed(demand.action, standingOfCaller(principal))) throw refusal(principal, undefined);
+      if (!isCallerAllowed(demand.action, principal)) throw refusal(principal, undefined);
       return new CallerAccess(tx, principal, origin);
     case "person":
       if (principal.kind !== "person" || !isAllowed(demand.action, "person")) throw refusal(principal, undefined);
@@ -36,6 +36,11 @@ export function authorize(
     case "deleted_project":
       return authorizeOnProject(tx, principal, origin, demand);
   }
+}
+
+/** Whether a caller may do what is asked of nothing but the caller. */
+export function isCallerAllowed(action: Action, principal: Principal): boolean {
+  return isAllowed(action, standingOfCaller(principal));
 }
 
 function standingOfCaller(principal: Principal): Standing {

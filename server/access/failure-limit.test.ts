@@ -34,6 +34,22 @@ test("a flood is told once, however long it goes on, and the next one after a pa
   assert.equal(told(5), 1);
 });
 
+test("answers to a flood are held back for a moment each, a thousand at a time", async () => {
+  const held: { ms: number; release: () => void }[] = [];
+  const sleep = (ms: number) => new Promise<void>((release) => void held.push({ ms, release }));
+  const limit = new FailureLimit({ ...systemClock, sleep });
+  const answers = Array.from({ length: 1_000 }, () => limit.hold());
+  assert.equal(held.length, 1_000);
+  for (const { ms } of held) assert.ok(ms >= 250 && ms <= 500, `${ms}`);
+  assert.ok(new Set(held.map(({ ms }) => Math.floor(ms / 50))).size > 1, "not all at once");
+  await limit.hold();
+  assert.equal(held.length, 1_000);
+  for (const { release } of held.splice(0)) release();
+  await Promise.all(answers);
+  void limit.hold();
+  assert.equal(held.length, 1);
+});
+
 test("whoever has one address of an IPv6 network has them all", () => {
   assert.equal(networkOf("2001:db8:1:2:3:4:5:6"), networkOf("2001:db8:1:2::1"));
   assert.notEqual(networkOf("2001:db8:1:2::1"), networkOf("2001:db8:1:3::1"));

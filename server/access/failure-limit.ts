@@ -5,6 +5,9 @@ const BURST = 100;
 const PER_SECOND = 10;
 /** Addresses remembered; when there are more, those that failed first are forgotten. */
 const MOST_ADDRESSES = 10_000;
+/** So long the answer to an address at its limit is held back at least, twice as long at most; so many at a time. */
+const HOLD_MS = 250;
+const MOST_HELD = 1_000;
 
 interface Bucket {
   left: number;
@@ -21,6 +24,7 @@ interface Bucket {
 export class FailureLimit {
   readonly #clock: Clock;
   readonly #buckets = new Map<string, Bucket>();
+  #held = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -49,6 +53,18 @@ export class FailureLimit {
     if (left >= 2 || bucket.told) return "allowed";
     bucket.told = true;
     return "last";
+  }
+
+  /**
+   * Resolves when an address at its limit is to be answered: a sender who waits for each answer, as they all do, is
+   * slowed to a few a second on each connection instead of taking turns with everybody else. Unevenly, or all of a
+   * flood's connections would come back in the same moment.
+   */
+  async hold(): Promise<void> {
+    if (this.#held >= MOST_HELD) return;
+    this.#held++;
+    await this.#clock.sleep(HOLD_MS * (1 + Math.random()));
+    this.#held--;
   }
 
   #refilled({ left, at_ms }: Bucket): number {

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { Readable } from "node:stream";
 import { promisify } from "node:util";
-import helmet from "@fastify/helmet";
+import proxyAddr from "@fastify/proxy-addr";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { describePrincipal } from "../access/principal.ts";
 import type { Clock } from "../clock.ts";
@@ -9,15 +11,18 @@ import { isDatabaseLost, sqlState } from "../db/pool.ts";
 import { ApiError, errorBody } from "../errors.ts";
 import { describeError, type Log } from "../log.ts";
 import type { Route } from "../route.ts";
+import { memoryPath } from "./memory-path.ts";
 import { authenticateRequest, isOpen, type PipelineDeps, serveRoute } from "./pipeline.ts";
+import { requestIds } from "./request-ids.ts";
+import { safetyHeaders } from "./safety-headers.ts";
 
 export const API_PREFIX = "/api/v2";
 const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Longer than any id or Postgres name, percent-encoded: such a path must reach the check that refuses it. */
 const PARAM_LIMIT = 512;
-const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
-/** A token in the wrong header must not reach the log as a request id, not even a part of one. */
-const TOKEN_PREFIX = /lk_[a-z]+_/;
+
+/** Longer than load balancers keep their connections: the one who speaks next should be the one who closes. */
+const KEEP_ALIVE_MS = 72_000;
 
 export interface AppDeps extends PipelineDeps {
   readonly routes: readonly Route[];
@@ -28,16 +33,39 @@ export interface AppDeps extends PipelineDeps {
 
 /** Builds the HTTP application: the API's routes behind the pipeline, one renderer for every error. */
 export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
-  const nextId = requestIds();
-  const app = Fastify({
+  const headers = await safetyHeaders(deps.public_url);
+  const requestId = requestIds();
+  // A hop count, never "all": what lies beyond the proxies that are ours is written by anybody.
+  const is_ours = deps.trust_proxy === 0 ? undefined : (_address: string, hop: number) => hop < deps.trust_proxy;
+  const addressOf = (request: IncomingMessage) =>
+    is_ours ? proxyAddr(request, is_ours) : (request.socket.remoteAddress ?? "");
+  const answerFromMemory = memoryPath({
+    ...deps,
+    prefix: API_PREFIX,
+    headers: headers.api,
+    originOf: (request) => ({
+      request_id: requestId(request),
+      address: addressOf(request),
+      user_agent: request.headers["user-agent"] ?? "",
+    }),
+  });
+  // Limits count each request, and a server that stops says so in each answer: both are the pipeline's.
+  const isShort = () => deps.rate_limits === undefined && !draining.has(app);
+  const app: FastifyInstance = Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
-    // A hop count, never "all": what lies beyond the proxies that are ours is written by anybody.
-    trustProxy: deps.trust_proxy === 0 ? false : (_address, hop) => hop < deps.trust_proxy,
+    trustProxy: is_ours ?? false,
     requestIdHeader: false,
-    genReqId: (request) => {
-      const given = request.headers["x-request-id"];
-      return typeof given === "string" && REQUEST_ID.test(given) && !TOKEN_PREFIX.test(given) ? given : nextId();
+    genReqId: (request) => requestId(request as IncomingMessage),
+    serverFactory: (serve) => {
+      // Most requests are empty, and to read nothing from a stream costs much.
+      const server = createServer(
+        { optimizeEmptyRequests: true, keepAliveTimeout: KEEP_ALIVE_MS },
+        (request, response) => {
+          if (!isShort() || !answerFromMemory(request, response)) serve(request, response);
+        },
+      );
+      return server;
     },
     // A path that ends in a slash is another one: `DELETE /sessions/` with its id forgotten must not mean all.
     routerOptions: { maxParamLength: PARAM_LIMIT },
@@ -54,8 +82,11 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   app.decorateRequest("principal");
   app.decorateRequest("origin");
   acceptEmptyBodies(app);
+  // An empty request has ended before anybody reads it, and the library waits for the end.
+  app.addHook("preParsing", (_request, _reply, payload, done) =>
+    done(null, payload.readableEnded ? Readable.from([]) : payload),
+  );
 
-  const headers = await safetyHeaders(deps.public_url);
   app.addHook("onRequest", (request, reply, done) => {
     request.started_ms = deps.clock.monotonic_ms();
     reply.header("x-request-id", request.id);
@@ -65,16 +96,11 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   });
   // Not after the response: listening for the end of every response costs more than everything else that is done here.
   app.addHook("onSend", (request, reply, _payload, done) => {
-    deps.log.requestDone(
-      request.method,
-      request.routeOptions.url ?? "(none)",
-      reply.statusCode,
-      deps.clock.monotonic_ms() - request.started_ms,
-      () => ({
-        request_id: request.id,
-        principal: request.principal ? describePrincipal(request.principal) : "none",
-      }),
-    );
+    const tell = deps.log.requestsOf(request.method, request.routeOptions.url ?? "(none)", reply.statusCode);
+    tell(deps.clock.monotonic_ms() - request.started_ms, () => ({
+      request_id: request.id,
+      principal: request.principal ? describePrincipal(request.principal) : "none",
+    }));
     done();
   });
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(deps, error, request, reply));
@@ -100,53 +126,6 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     throw new ApiError("not_found");
   });
   return app;
-}
-
-/** UUIDs of version 8 (RFC 9562, 5.8): random for the process, counted within it. Each drawn anew would cost more than a key's look-up. */
-function requestIds(): () => string {
-  const random = randomUUID();
-  const head = `${random.slice(0, 14)}8${random.slice(15, 24)}`;
-  let count = 0;
-  return () => head + (count++).toString(16).padStart(12, "0");
-}
-
-/**
- * The headers that keep browsers from harm, made once: they are the same for each answer. A page gets the
- * whole set of the library for that; JSON, which is never shown as a page, gets what concerns it.
- */
-async function safetyHeaders(public_url: string): Promise<Record<"api" | "page", Record<string, string>>> {
-  const probe = Fastify();
-  await probe.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        "default-src": ["'self'"],
-        "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "object-src": ["'none'"],
-        "base-uri": ["'none'"],
-        "form-action": ["'self'"],
-        "frame-ancestors": ["'none'"],
-      },
-    },
-    // Secrets never stand in a URL, but ids do, and they are nobody else's business.
-    referrerPolicy: { policy: "no-referrer" },
-    strictTransportSecurity: public_url.startsWith("https:") ? { maxAge: 31_536_000 } : false,
-  });
-  probe.get("/", async () => "");
-  const answer = await probe.inject("/");
-  await probe.close();
-  const own = new Set(["content-type", "content-length", "date", "connection"]);
-  const page = Object.fromEntries(
-    Object.entries(answer.headers).flatMap(([name, value]) => (own.has(name) ? [] : [[name, String(value)]])),
-  );
-  const api: Record<string, string> = {
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  };
-  const transport = page["strict-transport-security"];
-  if (transport !== undefined) api["strict-transport-security"] = transport;
-  return { api, page };
 }
 
 const IDLE_SWEEP_MS = 20;

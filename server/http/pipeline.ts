@@ -1,3 +1,4 @@
+import type { RouteContract } from "@latchkey/contract/route.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Authenticator } from "../access/authenticate.ts";
 import { authorize, type Demand } from "../access/authorize.ts";
@@ -72,7 +73,7 @@ export function authenticateRequest(deps: PipelineDeps, open: boolean) {
 export function serveRoute(route: Route, deps: PipelineDeps) {
   const checks = compileChecks(route.contract);
   const changes = route.contract.method !== "GET";
-  const cache_control = route.contract.secret ? "no-store" : "private, no-cache";
+  const cache_control = cacheControlOf(route.contract);
 
   // Answers by itself instead of returning a promise of the answer: what is known at once is sent at once.
   return (request: FastifyRequest, reply: FastifyReply): void => {
@@ -101,6 +102,10 @@ export function serveRoute(route: Route, deps: PipelineDeps) {
       fail(error as Error);
     }
   };
+}
+
+export function cacheControlOf({ secret }: RouteContract): string {
+  return secret ? "no-store" : "private, no-cache";
 }
 
 /** Runs a route that changes something in a transaction, and waits until the change holds everywhere. */

@@ -47,6 +47,14 @@ export class KeyVerifier {
     this.#deps = deps;
   }
 
+  /** The key of a token, as far as memory knows it and may be believed. */
+  recall(token: string): LiveKey | undefined {
+    const parsed = parseToken(token);
+    if ("malformed" in parsed || !this.#deps.isLeaseHeld()) return undefined;
+    digestInto(this.#words, token);
+    return this.#deps.memory.find(this.#words);
+  }
+
   /** `may_look_up` is asked only where a query would be needed although the lease is held. */
   verify(token: string, may_look_up: () => boolean = always): Verification | Promise<Verification> {
     const parsed = parseToken(token);

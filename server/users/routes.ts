@@ -7,7 +7,14 @@ import { unreachable } from "../errors.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import { passwordResetMail } from "../mail/password-reset.ts";
 import { getOrganizationOfKey, listOrganizationsOfPerson } from "../organizations/store.ts";
-import { AnswerAfterCommit, AnswerWithCookies, type AuditSubject, type Route, route } from "../route.ts";
+import {
+  AnswerAfterCommit,
+  AnswerWithCookies,
+  type AuditSubject,
+  type Route,
+  route,
+  routeFromMemory,
+} from "../route.ts";
 import { FailedSignIns } from "../sessions/failed-sign-ins.ts";
 import type { Identity } from "../sessions/identity.ts";
 import { changePassword } from "./change-password.ts";
@@ -51,10 +58,7 @@ export function userRoutes({ identity, sign_up, public_url, mailer, version, clo
         return { organizations: await listOrganizationsOfPerson({ tx, user_id: principal.user_id }) };
       },
     }),
-    route(contract.getAuthDetails, {
-      requires: { on: "caller", action: "credential.read" },
-      run: ({ principal }) => describeCredential(principal),
-    }),
+    routeFromMemory(contract.getAuthDetails, { action: "credential.read", run: describeCredential }),
     route(contract.getActiveRegions, {
       requires: { on: "person", action: "region.list" },
       run: async () => ({ regions: [LOCAL_REGION] }),

@@ -1,0 +1,80 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import fastJson from "fast-json-stringify";
+import type { Authenticator } from "../access/authenticate.ts";
+import { isCallerAllowed } from "../access/authorize.ts";
+import type { Action } from "../access/policy.ts";
+import { describePrincipal, type Origin } from "../access/principal.ts";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import type { Route } from "../route.ts";
+import { cacheControlOf } from "./pipeline.ts";
+
+export interface MemoryPathDeps {
+  readonly routes: readonly Route[];
+  /** What all their paths begin with. */
+  readonly prefix: string;
+  readonly authenticator: Authenticator;
+  /** Headers of every answer. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly originOf: (request: IncomingMessage) => Origin;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Whether it has answered. If not, it has counted and said nothing, and the pipeline does everything. */
+export type MemoryPath = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+/**
+ * The short way for routes that can be answered from memory, ahead of the HTTP library: that one's own work for a
+ * request is several times the work of verifying a key. It answers well or not at all. Whatever is not plain, a body, a
+ * key that memory does not know, a refusal, is the pipeline's, and nobody can tell which of the two has answered.
+ */
+export function memoryPath(deps: MemoryPathDeps): MemoryPath {
+  const answers = new Map(
+    deps.routes.flatMap((route) =>
+      route.from_memory ? [[deps.prefix + route.contract.path, answerOf(route, route.from_memory, deps)]] : [],
+    ),
+  );
+  return (request, response) => {
+    // An empty request has ended by now: see `optimizeEmptyRequests`.
+    if (request.method !== "GET" || !request.readableEnded) return false;
+    return answers.get(request.url ?? "")?.(request, response) ?? false;
+  };
+}
+
+function answerOf(
+  { contract, requires }: Route,
+  bodyFor: NonNullable<Route["from_memory"]>,
+  { prefix, authenticator, headers, originOf, clock, log }: MemoryPathDeps,
+): MemoryPath {
+  const { method, path, status, response: schema } = contract;
+  const action = requires.action as Action;
+  // As the HTTP library writes its answers: nothing leaves that the contract does not name.
+  const write = fastJson(schema);
+  const tell = log.requestsOf(method, prefix + path, status);
+  const fixed = [
+    ...Object.entries(headers).flat(),
+    "cache-control",
+    cacheControlOf(contract),
+    "content-type",
+    "application/json; charset=utf-8",
+  ];
+
+  return (request, response) => {
+    const started_ms = clock.monotonic_ms();
+    const { authorization } = request.headers;
+    if (authorization === undefined) return false;
+    const origin = originOf(request);
+    const principal = authenticator.recall(authorization, origin);
+    if (principal === undefined || !isCallerAllowed(action, principal)) return false;
+    const body = write(bodyFor(principal));
+    const length = Buffer.byteLength(body);
+    response.writeHead(status, ["x-request-id", origin.request_id, "content-length", String(length), ...fixed]);
+    response.end(body);
+    tell(clock.monotonic_ms() - started_ms, () => ({
+      request_id: origin.request_id,
+      principal: describePrincipal(principal),
+    }));
+    return true;
+  };
+}
