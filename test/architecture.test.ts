@@ -119,6 +119,17 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
+    name: "nothing that runs knows the fake driver",
+    why: "a server on it would answer as if people's data were kept; it is for tests, and no setting chooses it",
+    from: running("(server(?!/compute/drivers/fake)|contract|sdk|cli|scripts)"),
+    imports: /^server\/compute\/drivers\/fake\//,
+    broken_by: [["server/main.ts", 'import { openFakeDriver } from "./compute/drivers/fake/driver.ts";']],
+    kept_by: [
+      ["server/compute/drivers/fake/driver.ts", 'import { FakeStorage } from "./storage.ts";'],
+      ["server/jobs/faults.test.ts", 'import { openFakeDriver } from "../compute/drivers/fake/driver.ts";'],
+    ],
+  },
+  {
     name: "postgres/ imports no other room",
     why: "it runs PostgreSQL processes and knows nothing of projects, keys or the API; two rooms build on it",
     from: running("server/postgres"),

@@ -15,7 +15,7 @@ export interface Harness {
   crash(endpoint_id: string): Promise<void>;
   /**
    * A verifier of the password, and a statement run with it over TCP as any client would, which rejects with
-   * PostgreSQL's `code`. Absent where there is no real PostgreSQL: those tests are then left out.
+   * PostgreSQL's `code`. Absent where there is no real PostgreSQL.
    */
   readonly client?: {
     verifier(password: string): Promise<string>;
@@ -31,8 +31,12 @@ export interface Login {
 
 const isDriverError = (code: string) => (error: unknown) => error instanceof DriverError && error.code === code;
 
-/** Defines the tests that every driver passes. They share one pair of drivers, as one server would. */
-export function testDrivers(name: string, open: () => Promise<Harness>): void {
+/**
+ * Defines the tests that every driver passes. They share one pair of drivers, as one server would. `has_sql`: computes are
+ * real PostgreSQL, the harness has a client, and what only SQL can show is tested, too.
+ */
+export function testDrivers(name: string, has_sql: boolean, open: () => Promise<Harness>): void {
+  const sqlTest = has_sql ? test : () => {};
   describe(`drivers: ${name}`, () => {
     let harness: Harness;
     let made = 0;
@@ -82,11 +86,6 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
       const login = { user, password, database };
       const query = (text: string, as: Login = login) => client.query(address, as, text);
       return { ...branch, address, client, login, query, roles, databases };
-    }
-
-    function needsPostgres(t: TestContext): boolean {
-      if (harness.client === undefined) t.skip("no real PostgreSQL");
-      return harness.client === undefined;
     }
 
     /** Resolves when a session of the compute waits in pg_sleep. */
@@ -161,8 +160,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         assert.ok(!(await storage.list()).includes("br-orphan"));
       });
 
-      test("a branch of a running one has what is in it, runs beside it, and goes its own way", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("a branch of a running one has what is in it, runs beside it, and goes its own way", async (t) => {
         const { storage, compute, branch_id, spec, query, client, login } = await makeDatabase(t);
         await query("CREATE TABLE notes AS SELECT 'shared' AS text");
         const child = { branch_id: `${branch_id}-child`, endpoint_id: `ep-child-of-${branch_id}` };
@@ -225,8 +223,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         }
       });
 
-      test("a value that PostgreSQL refuses is told as such, and the next good spec starts", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("a value that PostgreSQL refuses is told as such, and the next good spec starts", async (t) => {
         const { compute, endpoint_id, spec } = await makeBranch(t);
         const attempt = compute.ensureRunning(endpoint_id, { ...spec, settings: { work_mem: "plenty" } });
         await assert.rejects(attempt, isDriverError("setting_refused"));
@@ -327,8 +324,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         await assert.rejects(compute.query(endpoint_id, { text: "SELECT 1" }), notRunning);
       });
 
-      test("five computes run side by side, each with its own data", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("five computes run side by side, each with its own data", async (t) => {
         const databases = await Promise.all(Array.from({ length: 5 }, () => makeDatabase(t)));
         await Promise.all(
           databases.map(({ query, branch_id }) => query(`CREATE TABLE mine AS SELECT '${branch_id}' AS id`)),
@@ -340,8 +336,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
     });
 
     describe("content", () => {
-      test("a role logs in with its password, with no other, and data survives a suspension", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("a role logs in with its password, with no other, and data survives a suspension", async (t) => {
         const { compute, endpoint_id, spec, query, login } = await makeDatabase(t);
         await query("CREATE TABLE kept AS SELECT 42 AS n");
         await assert.rejects(query("SELECT 1", { ...login, password: "guess" }), { code: "28P01" });
@@ -351,8 +346,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         assert.deepEqual(await query("SELECT n FROM kept"), [{ n: 42 }]);
       });
 
-      test("applying twice changes nothing, and what people made with SQL stays", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("applying twice changes nothing, and what people made with SQL stays", async (t) => {
         const { compute, endpoint_id, query, roles, databases } = await makeDatabase(t);
         await query("CREATE ROLE made_with_sql");
         await query("CREATE DATABASE made_with_sql");
@@ -365,8 +359,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         assert.deepEqual(await compute.query(endpoint_id, { text, values: ["made_with_sql"] }), [{ n: "2" }]);
       });
 
-      test("a new verifier replaces the password, and a role without login is shut out", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("a new verifier replaces the password, and a role without login is shut out", async (t) => {
         const { client, compute, endpoint_id, query, login, databases } = await makeDatabase(t);
         const verifier = await client.verifier("another password");
         await compute.apply(endpoint_id, { roles: [{ name: "owner", verifier, login: true }], databases });
@@ -376,8 +369,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         await assert.rejects(query("SELECT 1", { ...login, password: "another password" }), { code: "28000" });
       });
 
-      test("a database is renamed under the eyes of its sessions, once", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("a database is renamed under the eyes of its sessions, once", async (t) => {
         const { client, compute, address, endpoint_id, query, login, roles } = await makeDatabase(t);
         await query("CREATE TABLE kept AS SELECT 42 AS n");
         const session = assert.rejects(query("SELECT pg_sleep(60)"), { code: "57P01" });
@@ -391,8 +383,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         await assert.rejects(query("SELECT 1"), { code: "3D000" });
       });
 
-      test("a database changes its owner", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("a database changes its owner", async (t) => {
         const { compute, endpoint_id, query, roles } = await makeDatabase(t);
         const [role] = roles;
         assert.ok(role);
@@ -411,8 +402,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         "%s$1\\",
         "\n",
       ]) {
-        test(`a name is only a name: ${JSON.stringify(hostile)}`, async (t) => {
-          if (needsPostgres(t)) return;
+        sqlTest(`a name is only a name: ${JSON.stringify(hostile)}`, async (t) => {
           const { compute, endpoint_id, query, roles, databases } = await makeDatabase(t, hostile, hostile);
           const found = await query("SELECT current_user::text AS role, current_database()::text AS database");
           assert.deepEqual(found, [{ role: hostile, database: hostile }]);
@@ -468,8 +458,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         });
       });
 
-      test("an absent role loses its sessions and leaves its things to the database's owner", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("an absent role loses its sessions and leaves its things to the database's owner", async (t) => {
         const { compute, endpoint_id, query, login, roles, databases } = await makeDatabase(t);
         const [role] = roles;
         assert.ok(role);
@@ -489,8 +478,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         assert.deepEqual(await query("SELECT FROM pg_roles WHERE rolname = 'leaver'"), []);
       });
 
-      test("an absent database goes, with the sessions in it", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("an absent database goes, with the sessions in it", async (t) => {
         const { compute, endpoint_id, query, roles } = await makeDatabase(t);
         const session = assert.rejects(query("SELECT pg_sleep(60)"), { code: "57P01" });
         await untilAsleep(endpoint_id);
@@ -499,8 +487,7 @@ export function testDrivers(name: string, open: () => Promise<Harness>): void {
         await assert.rejects(query("SELECT 1"), { code: "3D000" });
       });
 
-      test("no error of a driver repeats a password or a verifier", async (t) => {
-        if (needsPostgres(t)) return;
+      sqlTest("no error of a driver repeats a password or a verifier", async (t) => {
         const { client, compute, endpoint_id, spec } = await makeDatabase(t);
         const verifier = await client.verifier("a password");
         const attempts = [

@@ -37,13 +37,17 @@ const NEVER = new AbortController().signal;
 
 export type Plane = Awaited<ReturnType<typeof openPlane>>;
 
-/** The Postgres plane of a server, for tests: database, local driver, API with real keys, and jobs to run by hand. */
-export async function openPlane() {
+/**
+ * The Postgres plane of a server, for tests: database, driver, API with real keys, and jobs to run by hand. The driver is
+ * the local one unless another is given.
+ */
+export async function openPlane(openOther?: (data_dir: string) => Promise<Drivers>) {
   const database = await openTestDatabase();
   const { db, pool, data_dir } = database;
   const account = findAccount();
   const binaries = await locateBinaries({ dataDir: data_dir, account });
-  const openDrivers = () => openLocalDriver({ dataDir: data_dir, binaries, account, clock: systemClock, spares: 0 });
+  const openLocal = () => openLocalDriver({ dataDir: data_dir, binaries, account, clock: systemClock, spares: 0 });
+  const openDrivers = () => (openOther ? openOther(data_dir) : openLocal());
   let drivers: Drivers = await openDrivers();
   let logged = "";
   const write = (chunk: Buffer, _: unknown, done: () => void) => {

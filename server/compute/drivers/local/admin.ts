@@ -2,9 +2,6 @@ import pg from "pg";
 import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import { DriverError } from "../../driver.ts";
 
-/** Where the superuser works. Strangers may connect to it and can create nothing in it. */
-export const MAINTENANCE_DATABASE = "postgres";
-
 /**
  * Settings of every superuser session, given at its start, where they outrank what the owner of a database
  * attached to it with ALTER DATABASE … SET. With another search_path an unqualified name could be a

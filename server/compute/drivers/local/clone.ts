@@ -16,9 +16,10 @@ import {
   writePrivateDurably,
 } from "../../../postgres/files.ts";
 import { type BranchOrigin, DriverError } from "../../driver.ts";
-import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
+import { MAINTENANCE_DATABASE } from "../../names.ts";
+import type { Turns } from "../turns.ts";
+import { type AdminAddress, asAdmin } from "./admin.ts";
 import { dataOf, firstPasswordOf, type Layout, originOf } from "./layout.ts";
-import type { Turns } from "./turns.ts";
 
 /** How the files of a branch become those of another: blocks shared until one side writes, or every byte twice. */
 export type CopyMethod = "reflink" | "copy";

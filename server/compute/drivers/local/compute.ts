@@ -25,13 +25,14 @@ import {
   type ContentSpec,
   DriverError,
 } from "../../driver.ts";
-import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
+import { MAINTENANCE_DATABASE } from "../../names.ts";
+import type { Turns } from "../turns.ts";
+import { type AdminAddress, asAdmin } from "./admin.ts";
 import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
 import { applyContent } from "./content.ts";
 import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";
 import { copySchema } from "./schema-copy.ts";
 import { PG_DUMP_MAJOR, readSchema } from "./schema-dump.ts";
-import type { Turns } from "./turns.ts";
 
 export interface LocalComputeOptions {
   readonly layout: Layout;

@@ -5,7 +5,7 @@ import { freePort, makePlace, until, withSession } from "../../../postgres/testi
 import { testDrivers } from "../../conformance.ts";
 import { openLocalDriver } from "./driver.ts";
 
-testDrivers("local", async () => {
+testDrivers("local", true, async () => {
   const cleanUps: (() => unknown)[] = [];
   const place = await makePlace({ after: (work) => cleanUps.push(work as () => unknown) });
   const drivers = await openLocalDriver({ ...place, clock: systemClock });

@@ -1,12 +1,9 @@
 import pg from "pg";
 import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import { isScramVerifier } from "../../../postgres/scram.ts";
-import { type ContentSpec, type DatabaseSpec, DriverError, type RoleSpec } from "../../driver.ts";
-import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
-import { GROUP, SPARE_DATABASE } from "./template.ts";
-
-const RESERVED_ROLES = new Set([SUPERUSER, GROUP, "public", "none", "current_user", "session_user", "current_role"]);
-const RESERVED_DATABASES = new Set([MAINTENANCE_DATABASE, "template0", "template1", SPARE_DATABASE]);
+import type { ContentSpec, DatabaseSpec, RoleSpec } from "../../driver.ts";
+import { checkNames, GROUP, MAINTENANCE_DATABASE, SPARE_DATABASE } from "../../names.ts";
+import { type AdminAddress, asAdmin } from "./admin.ts";
 
 const identifier = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
@@ -14,14 +11,7 @@ const literal = pg.escapeLiteral;
 /** Makes the roles and databases of a compute what the spec says. Reads first: when nothing differs, nothing is written. */
 export async function applyContent(address: AdminAddress, content: ContentSpec): Promise<void> {
   const absent = { roles: content.absent?.roles ?? [], databases: content.absent?.databases ?? [] };
-  for (const { name } of content.roles) checkRoleName(name);
-  for (const { name, owner, former_name } of content.databases) {
-    checkDatabaseName(name);
-    if (former_name !== undefined) checkDatabaseName(former_name);
-    checkRoleName(owner);
-  }
-  absent.roles.forEach(checkRoleName);
-  absent.databases.forEach(checkDatabaseName);
+  checkNames(content);
   await asAdmin(address, MAINTENANCE_DATABASE, async (session) => {
     await renameDatabases(session, content.databases);
     const roles = await roleStatements(session, content.roles);
@@ -161,24 +151,4 @@ export async function dropRole(address: AdminAddress, session: pg.Client, name: 
     });
   }
   await session.query(`DROP ROLE ${role}`);
-}
-
-function checkRoleName(name: string): void {
-  if (RESERVED_ROLES.has(name) || name.startsWith("pg_")) {
-    throw new DriverError("name_refused", "this role name is reserved");
-  }
-  checkName(name);
-}
-
-function checkDatabaseName(name: string): void {
-  if (RESERVED_DATABASES.has(name)) throw new DriverError("name_refused", "this database name is reserved");
-  checkName(name);
-}
-
-/** PostgreSQL cuts longer names off silently, and two names would then mean one thing. */
-function checkName(name: string): void {
-  const bytes = Buffer.byteLength(name);
-  if (bytes === 0 || bytes > 63 || name.includes("\0") || !name.isWellFormed()) {
-    throw new DriverError("name_refused", "a name is 1 to 63 bytes of UTF-8 without NUL");
-  }
 }

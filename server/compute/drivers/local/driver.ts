@@ -6,12 +6,12 @@ import { lockDirectory } from "../../../postgres/directory-lock.ts";
 import { type EventLog, silent } from "../../../postgres/events.ts";
 import { discard, makePassage, prepareDataDir, removeLeftovers } from "../../../postgres/files.ts";
 import type { Drivers } from "../../driver.ts";
+import { Turns } from "../turns.ts";
 import { findCopyMethod } from "./clone.ts";
 import { LocalCompute } from "./compute.ts";
 import { layoutOf } from "./layout.ts";
 import { LocalStorage } from "./storage.ts";
 import { Template } from "./template.ts";
-import { Turns } from "./turns.ts";
 
 export interface LocalDriverOptions {
   /** Absolute. The driver keeps to its folder `local/`. */

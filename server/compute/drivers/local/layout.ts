@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { DriverError } from "../../driver.ts";
+import { checkId } from "../../names.ts";
 
 /**
  * The local driver: branches are data directories on this machine's disk, computes are PostgreSQL processes
@@ -44,8 +44,8 @@ export const firstPasswordOf = (folder: string) => join(folder, "first-password"
 /** Where a branch says what it was cloned from; readable by us and not by PostgreSQL's account. */
 export const originOf = (folder: string) => join(folder, "origin.json");
 
-/** Joins an id to a folder. Ids become names of files, so "..", "/" and the like must not pass. */
+/** Joins an id to a folder. Throws `id_refused`. */
 export function folderOf(parent: string, id: string): string {
-  if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(id)) throw new DriverError("id_refused", "an id is 1 to 63 of a-z 0-9 _ -");
+  checkId(id);
   return join(parent, id);
 }

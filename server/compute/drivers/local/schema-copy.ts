@@ -3,10 +3,10 @@ import pg from "pg";
 import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { DriverError } from "../../driver.ts";
-import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
+import { GROUP, MAINTENANCE_DATABASE, SPARE_DATABASE } from "../../names.ts";
+import { type AdminAddress, asAdmin } from "./admin.ts";
 import { dropRole } from "./content.ts";
 import { readSchema } from "./schema-dump.ts";
-import { GROUP, SPARE_DATABASE } from "./template.ts";
 
 const identifier = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;

@@ -2,9 +2,9 @@ import { createConnection, type Socket } from "node:net";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import { DriverError } from "../../driver.ts";
-import { type AdminAddress, asAdmin, MAINTENANCE_DATABASE } from "./admin.ts";
+import { MAINTENANCE_DATABASE, SPARE_DATABASE } from "../../names.ts";
+import { type AdminAddress, asAdmin } from "./admin.ts";
 import { SCHEMA_AS_JSON } from "./schema-as-json.ts";
-import { SPARE_DATABASE } from "./template.ts";
 
 /** The newest PostgreSQL that our `pg_dump` reads; it is a build of that release for WebAssembly. */
 export const PG_DUMP_MAJOR = 18;

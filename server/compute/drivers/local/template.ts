@@ -8,12 +8,8 @@ import { initDataDirectory, SUPERUSER, syncDataDirectory } from "../../../postgr
 import type { EventLog } from "../../../postgres/events.ts";
 import { copyTree, exists, makePassage, syncDirectory, writePrivateDurably } from "../../../postgres/files.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
+import { GROUP, SPARE_DATABASE } from "../../names.ts";
 import { dataOf, firstPasswordOf, type Layout } from "./layout.ts";
-
-/** A database that every new branch has; its first database is made by renaming it. */
-export const SPARE_DATABASE = "latchkey_spare";
-/** The group that every role made by the control plane is in. Neon's name, for scripts name it. */
-export const GROUP = "neon_superuser";
 
 /**
  * What every branch begins with.

@@ -1,0 +1,51 @@
+import { SUPERUSER } from "../postgres/data-directory.ts";
+import { type ContentSpec, DriverError } from "./driver.ts";
+
+/** What drivers take for an id and for a name, whatever they are. */
+
+/** A database that every new branch has; its first database is made by renaming it. */
+export const SPARE_DATABASE = "latchkey_spare";
+/** The group that every role made by the control plane is in. Neon's name, for scripts name it. */
+export const GROUP = "neon_superuser";
+/** Where the superuser works. Strangers may connect to it and can create nothing in it. */
+export const MAINTENANCE_DATABASE = "postgres";
+
+const RESERVED_ROLES = new Set([SUPERUSER, GROUP, "public", "none", "current_user", "session_user", "current_role"]);
+const RESERVED_DATABASES = new Set([MAINTENANCE_DATABASE, "template0", "template1", SPARE_DATABASE]);
+
+/** Ids become names of files, so "..", "/" and the like must not pass. Throws `id_refused`. */
+export function checkId(id: string): void {
+  if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(id)) throw new DriverError("id_refused", "an id is 1 to 63 of a-z 0-9 _ -");
+}
+
+/** Throws `name_refused`. */
+export function checkNames({ roles, databases, absent }: ContentSpec): void {
+  for (const { name } of roles) checkRoleName(name);
+  for (const { name, owner, former_name } of databases) {
+    checkDatabaseName(name);
+    if (former_name !== undefined) checkDatabaseName(former_name);
+    checkRoleName(owner);
+  }
+  absent?.roles?.forEach(checkRoleName);
+  absent?.databases?.forEach(checkDatabaseName);
+}
+
+function checkRoleName(name: string): void {
+  if (RESERVED_ROLES.has(name) || name.startsWith("pg_")) {
+    throw new DriverError("name_refused", "this role name is reserved");
+  }
+  checkName(name);
+}
+
+function checkDatabaseName(name: string): void {
+  if (RESERVED_DATABASES.has(name)) throw new DriverError("name_refused", "this database name is reserved");
+  checkName(name);
+}
+
+/** PostgreSQL cuts longer names off silently, and two names would then mean one thing. */
+function checkName(name: string): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0 || bytes > 63 || name.includes("\0") || !name.isWellFormed()) {
+    throw new DriverError("name_refused", "a name is 1 to 63 bytes of UTF-8 without NUL");
+  }
+}
