@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { unreachable } from "../errors.ts";
 import type { Mailer } from "../mail/mailer.ts";
+import { passwordChangedMail } from "../mail/password-changed.ts";
 import { passwordResetMail } from "../mail/password-reset.ts";
 import { getOrganizationOfKey, listOrganizationsOfPerson } from "../organizations/store.ts";
 import {
@@ -20,7 +21,7 @@ import type { Identity } from "../sessions/identity.ts";
 import { changePassword } from "./change-password.ts";
 import { createPasswordReset, RESET_MINUTES, ResetLimits, resetUrl, usePasswordReset } from "./password-reset.ts";
 import { signUp } from "./sign-up.ts";
-import { getCurrentUser, hasPeople } from "./store.ts";
+import { getCurrentUser, hasPeople, type Oneself } from "./store.ts";
 
 export interface UserDeps {
   readonly identity: Identity;
@@ -45,6 +46,18 @@ const LOCAL_REGION = {
 export function userRoutes({ identity, sign_up, public_url, mailer, version, clock }: UserDeps): Route[] {
   const failed = new FailedSignIns(clock);
   const limits = new ResetLimits(clock);
+
+  /** The answer, once the person has been written that their password is another one. */
+  async function afterTelling<Told, Body>(person: Oneself, address: string, told: Told, body: Body) {
+    const { email: to } = await getCurrentUser(person);
+    return new AnswerAfterCommit<Told | Body>(told, async () => {
+      const forgotten_url = `${public_url}/forgot-password`;
+      // Not waited for: the password is changed whether or not a mail can be sent.
+      void mailer?.send([passwordChangedMail({ to, address, at: new Date(clock.now_ms()), forgotten_url })]);
+      return body;
+    });
+  }
+
   return [
     route(contract.getCurrentUserInfo, {
       requires: { on: "person", action: "user.read" },
@@ -74,7 +87,10 @@ export function userRoutes({ identity, sign_up, public_url, mailer, version, clo
     }),
     route(contract.changePassword, {
       requires: { on: "person", action: "user.update_password" },
-      run: async (access, { body }) => await changePassword(access, body, failed),
+      run: async (access, { body }) => {
+        const ended = await changePassword(access, body, failed);
+        return await afterTelling(access, access.origin.address, ended, ended);
+      },
       audit: () => ({ subject: "user:current" }),
     }),
     route(resets.requestPasswordReset, {
@@ -101,7 +117,7 @@ export function userRoutes({ identity, sign_up, public_url, mailer, version, clo
       run: async ({ tx, origin }, { body }) => {
         limits.countUse(origin.address);
         const user_id = await usePasswordReset(tx, body);
-        return new AnswerAfterCommit({ user_id }, async () => ({}));
+        return await afterTelling({ tx, user_id }, origin.address, { user_id }, {});
       },
       audit: (_, about) => aboutUser(about),
     }),

@@ -63,6 +63,29 @@ suite("forgotten passwords", () => {
     ]);
   });
 
+  test("whoever's password is set anew or changed is told so by mail, with where it came from and without a secret", async () => {
+    const told = () =>
+      sink.messages.filter(({ data }) => /^Subject: Your password for Latchkey was changed$/m.test(data));
+    await waitFor("the mail about the reset", async () => told().length === 1);
+    const session = { email: ada.email, password: "four unrelated words" };
+    const signed_in = await server.call("POST", "/sessions", { body: session });
+    const cookie = (signed_in.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+    const body = { current_password: session.password, new_password: "five quite unrelated words" };
+    const headers = { ...fromElsewhere(), origin: server.url };
+    assert.equal((await server.call("POST", "/users/me/password", { cookie, body, headers })).status, 200);
+    await waitFor("the mail about the change", async () => told().length === 2);
+    for (const { to, data } of told()) {
+      assert.equal(to, "ada@example.com");
+      const text = data.replaceAll("=\n", "").replaceAll("=3D", "=");
+      assert.match(text, /was changed on \d{4}-\d\d-\d\d \d\d:\d\d UTC, from [\d.]+\./);
+      assert.ok(text.includes(`${server.url}/forgot-password`));
+      assert.doesNotMatch(text, /unrelated words|lk_/);
+    }
+    // A change that is refused is no change.
+    assert.equal((await server.call("POST", "/users/me/password", { cookie, body, headers })).status, 403);
+    assert.equal(told().length, 2);
+  });
+
   test("an address is not flooded, be it somebody's or not", async () => {
     for (const email of ["flooded@example.com", ada.email]) {
       let answer = await request(email);
