@@ -12,10 +12,12 @@ import { createProject } from "../test/harness/world.ts";
 /**
  * What the gateway costs: `node bench/gateway.ts [ROUNDS]`, as root, with `pgbench` and `pgbouncer` of the system.
  * `pgbench -S -M prepared` at one compute by its unix socket, through the gateway and through PgBouncer, in turns, so that
- * what else the machine does meets all of them; each is told as its share of the socket's figure in the same round.
+ * what else the machine does meets all of them; each is told as its share of the socket's figure in the same round. What
+ * could be reached at best is told by two that carry bytes and do nothing else: HAProxy, where it is installed, and the
+ * shortest relay that can be written with Node.
  */
 const ROUNDS = Number(process.argv[2] ?? 5);
-const SECONDS = 3;
+const SECONDS = 2;
 const SCALE = 5;
 const CLIENTS = [1, 8];
 const WAKES = 100;
@@ -62,7 +64,7 @@ async function socketOf(server: TestServer, branch_id: string, { user, password,
 }
 
 /** PgBouncer with a session of its own for each client, as the gateway gives them, and with the gateway's certificate. */
-async function startPgBouncer(compute: Target, certificates: string): Promise<{ at: Target; end(): Promise<void> }> {
+async function startPgBouncer(compute: Target, certificates: string): Promise<Peer> {
   const directory = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
   const account = findAccount();
   const port = await freePort();
@@ -87,9 +89,17 @@ client_tls_key_file = ${at("server.key")}
   );
   await chmod(directory, 0o755);
   execFileSync("chown", ["-R", account.name, directory]);
-  const child: ChildProcess = spawn("pgbouncer", ["--quiet", "--user", account.name, at("pgbouncer.ini")], {
-    stdio: "ignore",
-  });
+  const child = spawn("pgbouncer", ["--quiet", "--user", account.name, at("pgbouncer.ini")], { stdio: "ignore" });
+  return await untilAnswering(child, directory, { ...compute, host: "127.0.0.1", port }, true);
+}
+
+interface Peer {
+  readonly at: Target;
+  end(): Promise<void>;
+}
+
+/** Waits for a peer's first answer; its end takes its files with it. */
+async function untilAnswering(child: ChildProcess, directory: string, at: Target, tls: boolean): Promise<Peer> {
   const end = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       const ended = once(child, "exit");
@@ -98,20 +108,52 @@ client_tls_key_file = ${at("server.key")}
     }
     await rm(directory, { recursive: true, force: true });
   };
-  const target = { ...compute, host: "127.0.0.1", port };
   try {
-    await waitFor("PgBouncer", () => firstQuery(target).then(Boolean, () => false));
-    return { at: target, end };
+    await waitFor("the peer", () => firstQuery(at, tls).then(Boolean, () => false));
+    return { at, end };
   } catch (error) {
     await end();
     throw error;
   }
 }
 
-/** Milliseconds from the first byte to the answer of a new client's first query, over TLS and bound to it. */
-async function firstQuery(at: Target): Promise<number> {
+const socketPath = ({ host, port }: Target) => join(host, `.s.PGSQL.${port}`);
+
+/** HAProxy with one thread, as the others have. */
+async function startHaproxy(compute: Target): Promise<Peer> {
+  const directory = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
+  const port = await freePort();
+  const file = join(directory, "haproxy.cfg");
+  await writeFile(
+    file,
+    `global
+  nbthread 1
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+listen compute
+  bind 127.0.0.1:${port}
+  server compute unix@${socketPath(compute)}
+`,
+  );
+  const child = spawn("haproxy", ["-db", "-q", "-f", file], { stdio: "ignore" });
+  return await untilAnswering(child, directory, { ...compute, host: "127.0.0.1", port }, false);
+}
+
+async function startBareRelay(compute: Target): Promise<Peer> {
+  const directory = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
+  const port = await freePort();
+  const program = join(import.meta.dirname, "peers/bare-relay.ts");
+  const child = spawn(process.execPath, [program, String(port), socketPath(compute)], { stdio: "ignore" });
+  return await untilAnswering(child, directory, { ...compute, host: "127.0.0.1", port }, false);
+}
+
+/** Milliseconds from the first byte to the answer of a new client's first query; over TLS bound to it. */
+async function firstQuery(at: Target, tls = true): Promise<number> {
   const began = performance.now();
-  const client = new pg.Client({ ...at, ssl: { rejectUnauthorized: false }, enableChannelBinding: true });
+  const client = new pg.Client({ ...at, ssl: tls && { rejectUnauthorized: false }, enableChannelBinding: tls });
   client.on("error", () => {});
   try {
     await client.connect();
@@ -151,7 +193,15 @@ try {
 
   const direct = await socketOf(server, made.branch.id, gateway);
   const pooler = await startPgBouncer(direct, join(server.data_dir, "gateway"));
+  const relays = [await startBareRelay(direct)];
+  const hasHaproxy = !spawnSync("haproxy", ["-v"]).error;
+  if (hasHaproxy) relays.push(await startHaproxy(direct));
+  const bare: Way[] = ["bare relay", "HAProxy"].flatMap((name, i) => {
+    const peer = relays[i];
+    return peer ? [[name, peer.at, "disable"] as const] : [];
+  });
   const ways: readonly Way[] = [
+    ...bare,
     ["socket", direct, "disable"],
     ["gateway", gateway, "disable"],
     ["gateway, TLS", gateway, "require"],
@@ -177,15 +227,18 @@ try {
       };
       figures[`${clients} client${clients === 1 ? "" : "s"}`] = {
         transactions_per_second: Object.fromEntries(ways.map(([name]) => [name, Math.round(median(of(name)))])),
-        to_the_socket: Object.fromEntries(ways.slice(1).map(([name]) => [name, share(name, "socket")])),
+        to_the_socket: Object.fromEntries(
+          ways.filter(([name]) => name !== "socket").map(([name]) => [name, share(name, "socket")]),
+        ),
         to_pgbouncer: {
           plain: share("gateway", "PgBouncer"),
           tls: share("gateway, TLS", "PgBouncer, TLS"),
+          ...Object.fromEntries(bare.map(([name]) => [name, share(name, "PgBouncer")])),
         },
       };
     }
   } finally {
-    await pooler.end();
+    for (const peer of [pooler, ...relays]) await peer.end();
   }
   const connect_ms = { suspended: told(wakes), awake: told(awake) };
   process.stdout.write(

@@ -1,9 +1,10 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { ComputePlace } from "./directory.ts";
 import { Inbox, PeerGone } from "./inbox.ts";
 import { type Proven, SCRAM, ScramRelay } from "./scram.ts";
+import { SteadySocket } from "./steady-socket.ts";
 import {
   AUTHENTICATION,
   type CancelKey,
@@ -101,7 +102,7 @@ export async function reach(at: ComputePlace, purpose: "session" | "cancel"): Pr
   if ("connect" in at) return await at.connect(purpose);
   const { socket_directory, port } = at;
   return await new Promise((resolve, reject) => {
-    const socket = connect(join(socket_directory, `.s.PGSQL.${port}`));
+    const socket = new SteadySocket().connect(join(socket_directory, `.s.PGSQL.${port}`));
     const failed = (error: Error) => reject(new ComputeAway("the compute cannot be reached", { cause: error }));
     socket.once("error", failed).once("connect", () => {
       socket.off("error", failed);

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { SteadySocket } from "./steady-socket.ts";
 import { encodeFatal, SQLSTATE } from "./wire.ts";
 
 export interface RelayHooks {
@@ -11,7 +12,8 @@ export interface RelayHooks {
 }
 
 const READY_BYTES = 6;
-const SMALL_BYTES = 1024;
+/** What is copied rather than kept with the whole buffer that it was read into. */
+const SMALL_BYTES = 4096;
 /** How long a client may take to read the last of what it was sent. */
 const LINGER_MS = 10_000;
 
@@ -24,8 +26,10 @@ export class Relay {
   readonly #compute: Socket;
   readonly #hooks: RelayHooks;
   #idle = true;
-  /** The compute's last bytes, at least six where there were that many. */
-  #last: Buffer = Buffer.alloc(0);
+  /** The compute's last six bytes, while it has not said that it is ready. */
+  readonly #last = Buffer.alloc(READY_BYTES);
+  /** The client's socket has not sent at once what it was given last, so what it is given must stay as it is. */
+  #lags = false;
   /** The compute has said why it closes. */
   #told = false;
   #open = 2;
@@ -42,10 +46,6 @@ export class Relay {
       }
       if (!compute.write(chunk)) client.pause();
     });
-    compute.on("data", (chunk: Buffer) => {
-      this.#look(chunk);
-      if (!client.write(chunk)) compute.pause();
-    });
     client.on("drain", () => compute.resume()).on("error", () => {});
     compute.on("drain", () => client.resume()).on("error", () => {});
     for (const [socket, onClosed] of [
@@ -57,7 +57,24 @@ export class Relay {
       else socket.on("close", onClosed);
     }
     client.resume();
-    compute.resume();
+    const steady = compute instanceof SteadySocket ? compute : undefined;
+    const carry = (chunk: Buffer): boolean => {
+      this.#look(chunk);
+      // A TLS socket never sends at once; a plain one does as long as its client reads.
+      const copied = this.#lags && chunk.length <= SMALL_BYTES;
+      const more = client.write(copied ? Buffer.from(chunk) : chunk);
+      this.#lags = client.writableLength > 0;
+      if (this.#lags && !copied) steady?.keep();
+      return more;
+    };
+    if (steady) {
+      steady.divert(carry);
+    } else {
+      compute.on("data", (chunk: Buffer) => {
+        if (!carry(chunk)) compute.pause();
+      });
+      compute.resume();
+    }
   }
 
   get idle(): boolean {
@@ -75,18 +92,25 @@ export class Relay {
   }
 
   #look(chunk: Buffer): void {
-    const tail = chunk.length >= READY_BYTES ? chunk : Buffer.concat([this.#last, chunk]).subarray(-READY_BYTES);
-    // A view of a large chunk would keep all of it in memory for as long as the session is idle.
-    this.#last = tail.length > SMALL_BYTES ? Buffer.from(tail.subarray(-READY_BYTES)) : tail;
     if (this.#idle) {
       // What comes now was not asked for: a notification, or the reason for the end.
       if (chunk[0] === 0x45) this.#told = true;
       return;
     }
+    let tail = chunk;
+    if (chunk.length < READY_BYTES) {
+      this.#last.copyWithin(0, chunk.length);
+      chunk.copy(this.#last, READY_BYTES - chunk.length);
+      tail = this.#last;
+    }
     const at = tail.length - READY_BYTES;
-    if (at < 0 || tail[at + 5] !== 0x49 || tail[at] !== 0x5a || tail.readUInt32BE(at + 1) !== 5) return;
-    this.#idle = true;
-    this.#hooks.onIdle();
+    if (tail[at + 5] === 0x49 && tail[at] === 0x5a && tail.readUInt32BE(at + 1) === 5) {
+      this.#last.fill(0);
+      this.#idle = true;
+      this.#hooks.onIdle();
+    } else if (tail === chunk) {
+      chunk.copy(this.#last, 0, at);
+    }
   }
 
   readonly #onClientClosed = (): void => {
