@@ -20,7 +20,10 @@ const Quota = Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_
 export const ProjectSettings = Body({
   quota: Type.Optional(
     Body(
-      { active_time_seconds: Quota, compute_time_seconds: Quota, written_data_bytes: Quota },
+      {
+        ...{ active_time_seconds: Quota, compute_time_seconds: Quota },
+        ...{ written_data_bytes: Quota, data_transfer_bytes: Quota },
+      },
       "Of a calendar month, UTC. When one is used up, computes are suspended and do not start. 0: none.",
     ),
   ),

@@ -14,7 +14,7 @@ const COLUMNS = [
   ...(["b.copied_bytes", "b.protected", "b.expires_at", "b.ttl_interval_seconds", "b.last_reset_at"] as const),
   ...(["b.created_at", "b.updated_at", "b.state_changed_at"] as const),
   ...(["u.name as creator_name", "u.image as creator_image"] as const),
-  ...(["h.active_seconds", "h.cpu_seconds", "h.written_bytes"] as const),
+  ...(["h.active_seconds", "h.cpu_seconds", "h.written_bytes", "h.transferred_bytes"] as const),
 ] as const;
 
 type Row = Pick<
@@ -30,6 +30,7 @@ type Row = Pick<
   readonly active_seconds: number | null;
   readonly cpu_seconds: number | null;
   readonly written_bytes: number | null;
+  readonly transferred_bytes: number | null;
 };
 
 function toBranch(row: Row): Branch {
@@ -59,7 +60,7 @@ function toBranch(row: Row): Branch {
     compute_time_seconds: row.cpu_seconds ?? 0,
     active_time_seconds: row.active_seconds ?? 0,
     written_data_bytes: row.written_bytes ?? 0,
-    data_transfer_bytes: 0,
+    data_transfer_bytes: row.transferred_bytes ?? 0,
     created_at: row.created_at,
     updated_at: row.updated_at,
     ...(row.creator_name === null ? {} : { created_by: { name: row.creator_name, image: row.creator_image ?? "" } }),
@@ -275,6 +276,7 @@ function ofProject(access: ProjectAccess) {
             .select(["branch_id", sql<number>`sum(active_seconds)::bigint`.as("active_seconds")])
             .select(sql<number>`sum(cpu_seconds)::bigint`.as("cpu_seconds"))
             .select(sql<number>`sum(written_bytes)::bigint`.as("written_bytes"))
+            .select(sql<number>`sum(transferred_bytes)::bigint`.as("transferred_bytes"))
             .where("project_id", "=", access.project_id)
             .where("hour", ">=", sql<string>`date_trunc('month', now(), 'UTC')`)
             .groupBy("branch_id")

@@ -8,6 +8,7 @@ import * as gateways from "./migrations/0006-gateways.ts";
 import * as schemasAndMeters from "./migrations/0007-schemas-and-meters.ts";
 import * as password_resets from "./migrations/0008-password-resets.ts";
 import * as suspend_reasons from "./migrations/0009-suspend-reasons.ts";
+import * as transfer from "./migrations/0010-transfer.ts";
 import * as placement from "./migrations/0011-placement.ts";
 import type { Schema } from "./schema.ts";
 
@@ -22,6 +23,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0007-schemas-and-meters": schemasAndMeters,
   "0008-password-resets": password_resets,
   "0009-suspend-reasons": suspend_reasons,
+  "0010-transfer": transfer,
   "0011-placement": placement,
 };
 

@@ -248,6 +248,8 @@ export interface EndpointTable {
   updated_at: Generated<string>;
   started_at: string | null;
   suspended_at: Generated<string | null>;
+  /** When a client last came, did something or went. */
+  last_active: Generated<string | null>;
   deleted_at: Generated<string | null>;
 }
 
@@ -305,6 +307,7 @@ export interface ConsumptionHourTable {
   active_seconds: Generated<number>;
   cpu_seconds: Generated<number>;
   written_bytes: Generated<number>;
+  transferred_bytes: Generated<number>;
   storage_bytes: Generated<number>;
   logical_bytes: Generated<number>;
 }

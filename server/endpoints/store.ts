@@ -18,7 +18,7 @@ export const ENDPOINT_SIZE_CU = 0.25;
 const COLUMNS = [
   ...(["id", "project_id", "branch_id", "name", "host", "port", "current_state", "desired_state"] as const),
   ...(["disabled", "settings", "suspend_timeout_seconds", "created_at", "updated_at", "started_at"] as const),
-  ...(["suspended_at", "suspended_for"] as const),
+  ...(["suspended_at", "suspended_for", "last_active"] as const),
 ] as const;
 
 /** Endpoints, with the domain of the gateway on their node, and whether that is lost. */
@@ -85,6 +85,7 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
     ...(row.started_at === null ? {} : { started_at: row.started_at }),
     ...(row.suspended_at === null ? {} : { suspended_at: row.suspended_at }),
     ...(suspend_reason !== undefined && row.current_state === "idle" ? { suspend_reason } : {}),
+    ...(row.last_active === null ? {} : { last_active: row.last_active }),
     proxy_host,
     suspend_timeout_seconds: row.suspend_timeout_seconds,
     provisioner: "local",

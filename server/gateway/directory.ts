@@ -23,6 +23,8 @@ export interface Target {
   readonly max_connections: number;
   /** Nobody may start it or connect to it, which only those who have proved themselves are told. */
   readonly disabled?: boolean;
+  /** The quota that its project has used up, by its name in the API: nobody may start it, which they are told, too. */
+  readonly quota_exceeded?: string;
 }
 
 export type ComputePlace = ComputeSocket | DistantCompute;
@@ -65,4 +67,5 @@ export type RefusalReason =
   | "verifier_changed"
   | "ip_not_allowed"
   | "disabled"
+  | "quota_exceeded"
   | "too_many_connections";

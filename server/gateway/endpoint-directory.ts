@@ -40,6 +40,7 @@ export class EndpointDirectory implements Directory {
       allowed_ips: protected_branches_only && !found.protected ? [] : ips,
       max_connections: MAX_CONNECTIONS,
       disabled: found.disabled,
+      ...(found.quota_exceeded === null ? {} : { quota_exceeded: found.quota_exceeded }),
     };
   }
 

@@ -202,6 +202,14 @@ export class Handshake {
       proven.client_key.fill(0);
       throw new Refused("disabled", SQLSTATE.cannot_connect_now, "the endpoint is disabled");
     }
+    if (target.quota_exceeded !== undefined) {
+      proven.client_key.fill(0);
+      // Neon's words as far as they fit, for there are clients that look for them.
+      const quota = target.quota_exceeded.replace(/_(?:seconds|bytes)$/, "").replaceAll("_", " ");
+      const message = `Your project has exceeded the ${quota} quota.`;
+      const hint = `Raise the project's quota "${target.quota_exceeded}", or wait for the next month.`;
+      throw new Refused("quota_exceeded", SQLSTATE.configuration_limit_exceeded, message, hint);
+    }
     return { proven, target };
   }
 

@@ -18,6 +18,7 @@ import { Ports } from "./ports.ts";
 import { reportTo } from "./report.ts";
 import { findNodeForGateway, listLinkDigestsForGateway, replaceDomainForGateway } from "./store.ts";
 import { TlsFiles } from "./tls-identity.ts";
+import { UseRecorder } from "./use.ts";
 import { Verifiers } from "./verifiers.ts";
 
 export interface OpenGatewayOptions {
@@ -59,7 +60,7 @@ export interface OpenGateway {
   readonly gateway: Gateway;
   readonly jobs: Job[];
   readonly link: OpenLink | undefined;
-  /** As `Gateway.close`, links included. */
+  /** As `Gateway.close`, links included; and records what clients have used to the last. */
   close(deadline_ms: number): Promise<void>;
 }
 
@@ -100,9 +101,12 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
       listKnown: () => listLinkDigestsForGateway(db),
       findVerifier: (endpoint_id, role) => verifiers.find(endpoint_id, role),
     });
+  const use = new UseRecorder({ db, gateway, node_id, clock });
   const close = async (deadline_ms: number) => {
     await gateway.close(deadline_ms);
     await server?.close();
+    // The database may be what has gone: nothing is worth a stop that does not succeed.
+    await use.record().catch((error) => report({ event: "failed", error }));
   };
   let link: OpenLink | undefined;
   const ports = new Ports({ db, gateway, node_id, clock, changePort });
@@ -117,7 +121,11 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     await close(0);
     throw error;
   }
-  const jobs = [portsJob({ ports, tls, report }), idleJob({ db, gateway, verifiers, compute, node_id, clock, rest })];
+  const jobs = [
+    portsJob({ ports, tls, report }),
+    idleJob({ db, gateway, verifiers, compute, node_id, clock, rest }),
+    use.job(),
+  ];
   return { gateway, jobs, link, close };
 }
 

@@ -30,6 +30,8 @@ export class Relay {
   readonly #last = Buffer.alloc(READY_BYTES);
   /** The client's socket has not sent at once what it was given last, so what it is given must stay as it is. */
   #lags = false;
+  /** Bytes that the compute has sent and the client was given. */
+  #carried = 0;
   /** The compute has said why it closes. */
   #told = false;
   #open = 2;
@@ -62,6 +64,7 @@ export class Relay {
       this.#look(chunk);
       // A TLS socket never sends at once; a plain one does as long as its client reads.
       const copied = this.#lags && chunk.length <= SMALL_BYTES;
+      this.#carried += chunk.length;
       const more = client.write(copied ? Buffer.from(chunk) : chunk);
       this.#lags = client.writableLength > 0;
       if (this.#lags && !copied) steady?.keep();
@@ -79,6 +82,10 @@ export class Relay {
 
   get idle(): boolean {
     return this.#idle;
+  }
+
+  get carried_bytes(): number {
+    return this.#carried;
   }
 
   /** Ends the session: with a reason where the client can be told one. */

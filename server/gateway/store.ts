@@ -16,6 +16,7 @@ export interface EndpointRow {
   readonly applied_revision: number;
   readonly protected: boolean;
   readonly disabled: boolean;
+  readonly quota_exceeded: string | null;
   readonly allowed_ips: { readonly ips?: readonly string[]; readonly protected_branches_only?: boolean } | null;
 }
 
@@ -26,6 +27,7 @@ export async function findEndpointForGateway(tx: Tx, endpoint_id: string): Promi
     .innerJoin("branches as b", "b.id", "e.branch_id")
     .innerJoin("projects as p", "p.id", "e.project_id")
     .select(["e.branch_id", "e.disabled", "b.node_id", "b.storage_id", "b.applied_revision", "b.protected"])
+    .select("p.quota_exceeded")
     .select(sql<EndpointRow["allowed_ips"]>`p.settings -> 'allowed_ips'`.as("allowed_ips"))
     .where("e.id", "=", endpoint_id)
     .where("e.deleted_at", "is", null)
@@ -146,6 +148,29 @@ export async function listEndpointsForGateway(tx: Tx, node_id: string): Promise<
     .where("b.deleted_at", "is", null)
     .where("p.deleted_at", "is", null)
     .execute();
+}
+
+/** What clients have done at an endpoint since this was last called. */
+export interface Use {
+  readonly sent_bytes: number;
+  /** How long ago a client last came, did something or went. */
+  readonly idle_seconds: number;
+}
+
+/** Records use, in the present hour. */
+export async function noteUseForGateway(db: Db, endpoint_id: string, use: Use): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await sql`
+      update endpoints set last_active = now() - make_interval(secs => ${use.idle_seconds})
+      where id = ${endpoint_id}`.execute(tx);
+    await sql`
+      insert into consumption_hours (project_id, hour, branch_id, transferred_bytes, storage_bytes, logical_bytes)
+      select b.project_id, date_trunc('hour', now(), 'UTC'), b.id, ${use.sent_bytes}::bigint,
+        coalesce(b.storage_bytes, 0), coalesce(b.logical_size, 0)
+      from endpoints e join branches b on b.id = e.branch_id where e.id = ${endpoint_id}
+      on conflict (project_id, hour, branch_id) do update
+        set transferred_bytes = consumption_hours.transferred_bytes + excluded.transferred_bytes`.execute(tx);
+  });
 }
 
 /** For a compute's own database: verifiers of those who may log in. Never those of superusers, of whom ours is one. */

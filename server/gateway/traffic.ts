@@ -16,13 +16,19 @@ export interface Traffic {
   readonly last_activity_ms: number | undefined;
   /** Goes up whenever a client has ended a command or a transaction, or has gone: something may have changed. */
   readonly settled: number;
+  /** How much clients have been sent, in all. */
+  readonly sent_bytes: number;
 }
+
+const NOTHING: Traffic = { opening: 0, open: 0, busy: 0, last_activity_ms: undefined, settled: 0, sent_bytes: 0 };
 
 /** Counts the sessions of one endpoint. */
 class EndpointTraffic {
   opening = 0;
   last_activity_ms: number | undefined;
   settled = 0;
+  /** To those who have gone. */
+  sent_bytes = 0;
   readonly sessions = new Set<Relay>();
 }
 
@@ -37,11 +43,15 @@ export class TrafficBook {
 
   of(endpoint_id: string): Traffic {
     const found = this.#endpoints.get(endpoint_id);
-    if (found === undefined) return { opening: 0, open: 0, busy: 0, last_activity_ms: undefined, settled: 0 };
+    if (found === undefined) return NOTHING;
     const { opening, sessions, last_activity_ms, settled } = found;
+    let { sent_bytes } = found;
     let busy = 0;
-    for (const relay of sessions) if (!relay.idle) busy++;
-    return { opening, open: sessions.size, busy, last_activity_ms, settled };
+    for (const relay of sessions) {
+      if (!relay.idle) busy++;
+      sent_bytes += relay.carried_bytes;
+    }
+    return { opening, open: sessions.size, busy, last_activity_ms, settled, sent_bytes };
   }
 
   /** Counts a client in, unless there are so many already. */
@@ -62,7 +72,8 @@ export class TrafficBook {
   }
 
   remove(endpoint_id: string, relay: Relay): void {
-    this.#endpoint(endpoint_id).sessions.delete(relay);
+    const endpoint = this.#endpoint(endpoint_id);
+    if (endpoint.sessions.delete(relay)) endpoint.sent_bytes += relay.carried_bytes;
     this.settle(endpoint_id);
   }
 

@@ -127,6 +127,17 @@ describe("the gateway, with the control plane's rows", () => {
     await update({ disabled: true });
     await assert.rejects(openSession(config()), { code: "57P03", message: "the endpoint is disabled" });
     await assert.rejects(openSession(config({ password: "wrong" })), { code: "28P01" });
+    await update({ disabled: false });
+    const exceed = (quota_exceeded: string | null) =>
+      database.db.updateTable("projects").set({ quota_exceeded }).execute();
+    await exceed("data_transfer_bytes");
+    await assert.rejects(openSession(config()), {
+      code: "53400",
+      message: "Your project has exceeded the data transfer quota.",
+      hint: 'Raise the project\'s quota "data_transfer_bytes", or wait for the next month.',
+    });
+    await assert.rejects(openSession(config({ password: "wrong" })), { code: "28P01" });
+    await exceed(null);
     await update({ disabled: false, deleted_at: new Date(0).toISOString() });
     await assert.rejects(openSession(config()), { code: "28P01" });
     await update({ deleted_at: null });

@@ -38,6 +38,7 @@ export const SQLSTATE = {
   invalid_authorization: "28000",
   invalid_password: "28P01",
   too_many_connections: "53300",
+  configuration_limit_exceeded: "53400",
   admin_shutdown: "57P01",
   crash_shutdown: "57P02",
   cannot_connect_now: "57P03",

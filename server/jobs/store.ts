@@ -1,6 +1,7 @@
 import type { OperationAction } from "@latchkey/contract/operations.ts";
 import { sql } from "kysely";
 import type { Tx } from "../db/pool.ts";
+import { newUuid } from "../ids.ts";
 
 /**
  * SQL for the operations that the reconcilers carry out. They act for nobody, so there is no access handle to
@@ -74,6 +75,30 @@ export async function finishOperationForJob(
     .set({ status, error: null, total_duration_ms: AGE_MS })
     .executeTakeFirstOrThrow();
   if (numUpdatedRows !== 1n) throw new Error(`the lease on operation ${operation_id} was lost`);
+}
+
+/**
+ * Records work that is done already: what a client's arrival or absence has caused. It is never open, so it refuses
+ * nobody's change.
+ */
+export async function insertFinishedOperationForJob(
+  tx: Tx,
+  action: OperationAction,
+  endpoint_id: string,
+  took_ms: number,
+): Promise<void> {
+  await sql`
+    insert into operations (id, project_id, branch_id, endpoint_id, action, status, created_at, updated_at, total_duration_ms)
+    select ${newUuid()}, project_id, branch_id, id, ${action}, 'finished',
+      clock_timestamp() - make_interval(secs => ${took_ms / 1000}), clock_timestamp(), ${Math.round(took_ms)}
+    from endpoints where id = ${endpoint_id}`.execute(tx);
+}
+
+/** Forgets operations of which nobody asks any more, as Neon does after half a year. */
+export async function deleteOldOperationsForJob(tx: Tx): Promise<void> {
+  await sql`
+    delete from operations where created_at < now() - interval '180 days'
+      and status not in ('scheduling', 'running')`.execute(tx);
 }
 
 /** Gives an operation back untouched, for the next process to take up. */

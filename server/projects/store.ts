@@ -18,9 +18,10 @@ const COLUMNS = [
 /** What Neon sends for an instant that has not been. */
 const NEVER = "0001-01-01T00:00:00Z";
 
-/** Of a project that has only just been made. Transfer is not measured. */
+/** Of a project that has only just been made. */
 const NOTHING: Consumption = {
-  ...{ active_seconds: 0, cpu_seconds: 0, written_bytes: 0, storage_byte_hours: 0, storage_bytes: 0 },
+  ...{ active_seconds: 0, cpu_seconds: 0, written_bytes: 0, transferred_bytes: 0 },
+  ...{ storage_byte_hours: 0, storage_bytes: 0 },
   ...{ period_start: NEVER, period_end: NEVER },
 };
 
@@ -54,7 +55,7 @@ export function toProject(row: ProjectRow, consumption = NOTHING): Project {
   return {
     ...commonFields(row, consumption),
     data_storage_bytes_hour: consumption.storage_byte_hours,
-    data_transfer_bytes: 0,
+    data_transfer_bytes: consumption.transferred_bytes,
     written_data_bytes: consumption.written_bytes,
     compute_time_seconds: consumption.cpu_seconds,
     active_time_seconds: consumption.active_seconds,

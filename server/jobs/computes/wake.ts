@@ -2,6 +2,7 @@ import type { ComputeAddress } from "../../compute/driver.ts";
 import { ApiError } from "../../errors.ts";
 import type { JobDeps } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
+import { insertFinishedOperationForJob } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
 import { startCompute } from "./start-compute.ts";
 import {
@@ -48,6 +49,7 @@ export function createWaking(deps: JobDeps): Waking {
   async function start(endpoint_id: string): Promise<ComputeAddress> {
     const found = await findOnceWhole(endpoint_id);
     return await deps.branches.run(found.branch_id, async () => {
+      const began_ms = deps.clock.monotonic_ms();
       const compute = await findWakeableComputeForJob(deps.db, deps.node_id, endpoint_id);
       if (!compute) throw notStartable();
       // Wished before it is done: a process that dies in between leaves a compute that ought to run.
@@ -56,7 +58,12 @@ export function createWaking(deps: JobDeps): Waking {
       if (compute.applied_revision !== compute.content_revision) {
         await applyContent(deps, endpoint_id, compute.branch_id);
       }
-      if (compute.current_state !== "active") await markEndpointStartedForJob(deps.db, compute);
+      if (compute.current_state !== "active") {
+        await deps.db.transaction().execute(async (tx) => {
+          await markEndpointStartedForJob(tx, compute);
+          await insertFinishedOperationForJob(tx, "start_compute", endpoint_id, deps.clock.monotonic_ms() - began_ms);
+        });
+      }
       return address;
     });
   }
@@ -74,10 +81,14 @@ export function createWaking(deps: JobDeps): Waking {
       if (!found) return;
       await deps.branches.run(found.branch_id, async () => {
         if (under_way.has(endpoint_id) || !isIdle()) return;
+        const began_ms = deps.clock.monotonic_ms();
         await updateDesiredStateForJob(deps.db, endpoint_id, "suspended");
         await countCompute(deps, found);
         await deps.compute.suspend(endpoint_id, "fast");
-        await markEndpointIdleForJob(deps.db, endpoint_id);
+        await deps.db.transaction().execute(async (tx) => {
+          await markEndpointIdleForJob(tx, endpoint_id);
+          await insertFinishedOperationForJob(tx, "suspend_compute", endpoint_id, deps.clock.monotonic_ms() - began_ms);
+        });
       });
     },
   };

@@ -4,6 +4,7 @@ import { listWantedComputesForJob } from "../computes/store.ts";
 import type { JobDeps } from "../deps.ts";
 import { forEachOf } from "../for-each.ts";
 import type { Job } from "../runner.ts";
+import { deleteOldOperationsForJob } from "../store.ts";
 import { countCompute } from "./count.ts";
 import * as store from "./store.ts";
 
@@ -45,4 +46,5 @@ async function lookAtDisk(deps: JobDeps, signal: AbortSignal): Promise<void> {
   }
   await store.noteSizesForJob(deps.db, deps.node_id);
   await store.deleteOldHoursForJob(deps.db);
+  await deleteOldOperationsForJob(deps.db);
 }

@@ -200,9 +200,9 @@ describe("the history of what projects have consumed", () => {
     await plane.db.updateTable("projects").set({ org_id: plane.org_id }).where("id", "=", second.project.id).execute();
   });
 
-  it("tells in the second version byte-hours of roots and of children, hours of children, and no transfer", async () => {
+  it("tells in the second version byte-hours of roots and of children, hours of children, and what clients were sent", async () => {
     await forget();
-    await note(hour(-1), { active_seconds: 1000, storage_bytes: 3 * GB });
+    await note(hour(-1), { active_seconds: 1000, storage_bytes: 3 * GB, transferred_bytes: 7 });
     await note(hour(-1), { active_seconds: 200, storage_bytes: GB }, "br-gone-for-good-1");
     await note(hour(-2), { storage_bytes: GB }, "br-gone-for-good-1");
     const names = [
@@ -222,6 +222,7 @@ describe("the history of what projects have consumed", () => {
       root_branch_bytes_month: 3 * GB,
       child_branch_bytes_month: 2 * GB,
       instant_restore_bytes_month: 0,
+      public_network_transfer_bytes: 7,
       extra_branches_month: 2,
       snapshot_storage_bytes_month: 0,
     });

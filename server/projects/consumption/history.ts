@@ -179,6 +179,7 @@ function measure(consumed: Consumed, metric: MetricV2): number | undefined {
     case "snapshot_storage_bytes_month":
       return 0;
     case "public_network_transfer_bytes":
+      return consumed.transferred_bytes;
     case "private_network_transfer_bytes":
       return undefined;
   }

@@ -8,6 +8,8 @@ export interface Consumption {
   readonly active_seconds: number;
   readonly cpu_seconds: number;
   readonly written_bytes: number;
+  /** Sent to clients. */
+  readonly transferred_bytes: number;
   /** The largest size in each hour, summed over the hours. */
   readonly storage_byte_hours: number;
   /** At present. */
@@ -25,6 +27,7 @@ export async function readConsumption({ tx }: CallerAccess, ids: readonly string
   const { rows } = await sql<Consumption & { id: string }>`
     select p.id, coalesce(h.active_seconds, 0)::bigint as active_seconds, coalesce(h.cpu_seconds, 0)::bigint as cpu_seconds,
       coalesce(h.written_bytes, 0)::bigint as written_bytes, coalesce(h.storage_byte_hours, 0)::bigint as storage_byte_hours,
+      coalesce(h.transferred_bytes, 0)::bigint as transferred_bytes,
       coalesce((select sum(storage_bytes) from branches b where b.project_id = p.id and b.deleted_at is null), 0)::bigint
         as storage_bytes,
       ${MONTH} as period_start, ${MONTH_END} as period_end
@@ -50,6 +53,7 @@ async function judge(tx: Tx, project_id: string | null): Promise<void> {
         when h.active_seconds >= nullif((q.quota ->> 'active_time_seconds')::bigint, 0) then 'active_time_seconds'
         when h.cpu_seconds >= nullif((q.quota ->> 'compute_time_seconds')::bigint, 0) then 'compute_time_seconds'
         when h.written_bytes >= nullif((q.quota ->> 'written_data_bytes')::bigint, 0) then 'written_data_bytes'
+        when h.transferred_bytes >= nullif((q.quota ->> 'data_transfer_bytes')::bigint, 0) then 'data_transfer_bytes'
       end as exceeded
       from (
         select id, settings -> 'quota' as quota from projects
@@ -63,7 +67,7 @@ async function judge(tx: Tx, project_id: string | null): Promise<void> {
 function sumsOf(project_id: ReturnType<typeof sql>) {
   return sql`
     select sum(active_seconds) as active_seconds, sum(cpu_seconds) as cpu_seconds, sum(written_bytes) as written_bytes,
-      sum(storage_bytes) as storage_byte_hours
+      sum(transferred_bytes) as transferred_bytes, sum(storage_bytes) as storage_byte_hours
     from consumption_hours c where c.project_id = ${project_id} and c.hour >= ${MONTH}`;
 }
 
@@ -109,6 +113,7 @@ export interface Consumed {
   readonly active_seconds: number;
   readonly cpu_seconds: number;
   readonly written_bytes: number;
+  readonly transferred_bytes: number;
   /** The largest of its hours. */
   readonly storage_bytes: number;
   readonly storage_byte_hours: number;
@@ -135,19 +140,20 @@ export async function readHistory(
   const id = sql.ref(`c.${column}`);
   const { rows } = await sql<Consumed>`
     select id, starts, ${later("starts", `1 ${unit}`)} as ends,
-      active_seconds::bigint, cpu_seconds::bigint, written_bytes::bigint, storage_bytes::bigint, storage_byte_hours::bigint,
+      active_seconds::bigint, cpu_seconds::bigint, written_bytes::bigint, transferred_bytes::bigint, storage_bytes::bigint, storage_byte_hours::bigint,
       root_byte_hours::bigint, child_branch_hours::bigint, logical_bytes::bigint, logical_byte_hours::bigint,
       month as month_start, case when month < ${MONTH} then ${later("month", "1 month")} end as month_end,
       md5(id || ' ' || extract(epoch from month))::uuid as month_id
     from (
       select id, date_trunc(${unit}, hour, 'UTC') as starts, date_trunc('month', hour, 'UTC') as month,
         sum(active_seconds) as active_seconds, sum(cpu_seconds) as cpu_seconds, sum(written_bytes) as written_bytes,
+        sum(transferred_bytes) as transferred_bytes,
         max(storage_bytes) as storage_bytes, sum(storage_bytes) as storage_byte_hours,
         sum(root_bytes) as root_byte_hours, sum(children) as child_branch_hours,
         max(logical_bytes) as logical_bytes, sum(logical_bytes) as logical_byte_hours
       from (
         select ${id} as id, c.hour, sum(c.active_seconds) as active_seconds, sum(c.cpu_seconds) as cpu_seconds,
-          sum(c.written_bytes) as written_bytes, sum(c.storage_bytes) as storage_bytes, sum(c.logical_bytes) as logical_bytes,
+          sum(c.written_bytes) as written_bytes, sum(c.transferred_bytes) as transferred_bytes, sum(c.storage_bytes) as storage_bytes, sum(c.logical_bytes) as logical_bytes,
           coalesce(sum(c.storage_bytes) filter (where b.id is not null and b.parent_id is null), 0) as root_bytes,
           count(*) filter (where b.id is null or b.parent_id is not null) as children
         from consumption_hours c left join branches b on b.id = c.branch_id
