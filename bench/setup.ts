@@ -1,11 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
 import pg from "pg";
 import { startServer, type TestServer } from "../test/harness/server.ts";
+import { memoryOf, postgresMemory } from "./memory.ts";
 
 /**
  * The set-up figures of the README: `node bench/setup.ts`. A server of its own is started with a new data
- * directory, then again with the same one; projects are created and asked their first query over TLS; the
- * memory is the proportional set size that the kernel accounts to each process.
+ * directory, then again with the same one; projects are created and asked their first query over TLS.
  */
 const PROJECTS = 10;
 
@@ -43,44 +42,6 @@ async function untilFirstQuery(server: TestServer, key: string, org_id: string):
   });
 }
 
-/** Proportional set size in MB of a process and everything below it. */
-function memoryOf(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) / 1024;
-}
-
-/** The postgres processes of computes below a data directory, by postmaster. */
-function computeMemory(data_dir: string): { computes: number; total_mb: number } {
-  let computes = 0;
-  let total_mb = 0;
-  const postmasters = new Set<number>();
-  const processes = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-  for (const pid of processes) {
-    const command = readIfThere(`/proc/${pid}/cmdline`);
-    if (command.includes(`${data_dir}/local/`)) postmasters.add(pid);
-  }
-  for (const pid of processes) {
-    const parent = Number(
-      readIfThere(`/proc/${pid}/stat`)
-        .replace(/^.*\) /, "")
-        .split(" ")[1],
-    );
-    if (postmasters.has(pid) || postmasters.has(parent)) total_mb += memoryOf(pid);
-    if (postmasters.has(pid)) computes += 1;
-  }
-  return { computes, total_mb };
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
-}
-
 const server = await startServer();
 try {
   await server.stop();
@@ -97,7 +58,7 @@ try {
     // As a person would: the pool of prepared clusters has time to fill again.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
   }
-  const { computes, total_mb } = computeMemory(server.data_dir);
+  const { servers: computes, total_mb } = postgresMemory(`${server.data_dir}/local/`);
   process.stdout.write(
     `${JSON.stringify(
       {
