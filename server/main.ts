@@ -253,9 +253,10 @@ interface Opening {
 /** Opens the database, takes the node, opens the drivers; what has been opened is told of before any failure is. */
 async function openInParallel(config: Config, machinery: Machinery, opening: Opening) {
   const { node_id, onTaken, log, started } = opening;
+  const alone = config.database_url === undefined;
   const holding = openInstance(config, machinery, log).then(async (instance) => {
     started.add("database", () => instance.close());
-    const hold = await NodeHold.take({ connection: instance.connection, node_id, clock, log, onTaken });
+    const hold = await NodeHold.take({ connection: instance.connection, node_id, alone, clock, log, onTaken });
     started.add("placement", () => hold.release());
     return { instance, hold };
   });
@@ -266,8 +267,7 @@ async function openInParallel(config: Config, machinery: Machinery, opening: Ope
     });
   // Before the node is taken nothing of it may be touched, unless its database is in the same directory: then nobody else
   // has either, and the two need not wait for one another.
-  const embedded = config.database_url === undefined;
-  const [opened, drivers] = await Promise.allSettled([holding, embedded ? openDrivers() : holding.then(openDrivers)]);
+  const [opened, drivers] = await Promise.allSettled([holding, alone ? openDrivers() : holding.then(openDrivers)]);
   // Last in, first out: when the node is given up nothing of it runs any more.
   if (drivers.status === "fulfilled") started.add("computes", () => drivers.value.compute.shutdown());
   if (opened.status === "rejected") throw opened.reason;

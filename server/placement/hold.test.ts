@@ -20,9 +20,12 @@ describe("the hold on a node", () => {
     await database.db.deleteFrom("data_nodes").execute();
   });
 
-  async function take(t: TestContext, { clock = systemClock, onTaken = () => {} } = {}): Promise<NodeHold> {
+  async function take(
+    t: TestContext,
+    { clock = systemClock, onTaken = () => {}, alone = false } = {},
+  ): Promise<NodeHold> {
     const { connection, log } = database;
-    const hold = await NodeHold.take({ connection, node_id: "node-a", clock, log, onTaken });
+    const hold = await NodeHold.take({ connection, node_id: "node-a", alone, clock, log, onTaken });
     t.after(() => hold.release());
     return hold;
   }
@@ -67,6 +70,13 @@ describe("the hold on a node", () => {
     };
     await take(t, { clock });
     assert.ok(ahead_ms >= SILENT_MS - 1_000, `waited ${ahead_ms} ms`);
+  });
+
+  test("where the database is in the data directory itself, nobody is waited for", async (t) => {
+    await insertHolder(elsewhere);
+    const began_ms = performance.now();
+    await take(t, { alone: true });
+    assert.ok(performance.now() - began_ms < SILENT_MS);
   });
 
   test("a process that was cut off or frozen for longer than its hold may start nothing until it has renewed", async (t) => {

@@ -39,6 +39,8 @@ export class NodeTaken extends Error {
 export interface NodeHoldDeps {
   readonly connection: Connection;
   readonly node_id: string;
+  /** The database is in the data directory itself, whose lock this process has: nobody has to be waited for. */
+  readonly alone: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** Another process has taken the node: what is running must be stopped. Called at most once. */
@@ -123,13 +125,13 @@ export class NodeHold {
   }
 
   async #take(): Promise<void> {
-    const { node_id, clock } = this.#deps;
+    const { node_id, alone, clock } = this.#deps;
     const client = await this.#connection.open();
     let watched: { readonly node: HeldNode; readonly since_ms: number } | undefined;
     for (;;) {
       const node = await findHeldNode(client, node_id);
       const now_ms = clock.monotonic_ms();
-      if (node !== undefined && node.holder !== null && !hasEnded(node.holder_process)) {
+      if (!alone && node !== undefined && node.holder !== null && !hasEnded(node.holder_process)) {
         watched ??= { node, since_ms: now_ms };
         if (node.renewals !== watched.node.renewals) throw taken(node_id);
         if (now_ms - watched.since_ms < SILENT_MS) {
