@@ -8,6 +8,7 @@ import { ExternalDatabase } from "../test/harness/external-database.ts";
 import { freePort, runProgram } from "../test/harness/server.ts";
 import { insertKeys, insertStrangers, type Owner } from "./keys.ts";
 import { Contender, type Measured } from "./processes.ts";
+import { startRedis } from "./redis.ts";
 
 /**
  * `npm run bench`: how fast keys are verified, beside plain Fastify and Better Auth's api-key plugin, on one
@@ -194,22 +195,25 @@ async function hot(bench: Bench, with_strict: boolean): Promise<void> {
 
 async function betterAuth(bench: Bench): Promise<void> {
   print("Better Auth's api-key plugin on the same PostgreSQL, 1,000 keys");
+  const redis = await startRedis(bench.directory);
   const start = async (setting: string): Promise<Entry> => {
     const port = await freePort();
     const tokens = join(bench.directory, `better-auth-${setting}`);
     const name = `better_auth_${setting}`;
     await bench.database.query(`create database ${name}`);
     const url = bench.database.url.replace(/latchkey$/, name);
-    const args = [join(ROOT, "bench/peers/better-auth.ts"), String(port), setting, tokens, url];
+    const args = [join(ROOT, "bench/peers/better-auth.ts"), String(port), setting, tokens, url, String(redis.port)];
     return { name: `Better Auth, ${setting}`, contender: await Contender.start(name, port, args, {}, /ready/), tokens };
   };
   const entries: Entry[] = [
     { name: "Latchkey, from memory", contender: await startOurs(bench), tokens: bench.tokens },
     await start("defaults"),
-    await start("fastest"),
+    await start("redis"),
+    await start("map"),
   ];
   await takeTurns(entries, bench.setting);
   await stopAll(entries);
+  await redis.stop();
 }
 
 /** Statements that the request path sends to the database while it verifies from memory. */
