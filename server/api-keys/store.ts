@@ -12,15 +12,6 @@ import { newToken } from "../keys/token.ts";
  */
 
 const NAME_TAKEN = "choose another unique name for api key";
-const KEY_COLUMNS = [
-  "id",
-  "name",
-  "created_at",
-  "created_by",
-  "last_used_at",
-  "last_used_from_addr",
-  "project_id",
-] as const;
 
 interface Owner {
   readonly kind: ApiKeyKind;
@@ -86,13 +77,14 @@ async function listKeys(tx: Tx, owner: OwnerColumn): Promise<ListedKey[]> {
     .selectFrom("api_keys as k")
     .innerJoin("users as u", "u.id", "k.created_by")
     .leftJoin("projects as p", "p.id", "k.project_id")
+    .leftJoin("key_uses as use", "use.key_id", "k.id")
     .select([
       "k.id",
       "k.name",
       "k.created_at",
-      "k.last_used_at",
-      "k.last_used_from_addr",
-      "k.last_used_user_agent",
+      "use.at as last_used_at",
+      sql<string>`coalesce(use.address, '')`.as("last_used_from_addr"),
+      sql<string>`coalesce(use.user_agent, '')`.as("last_used_user_agent"),
       "k.hint",
       "k.project_id",
       "u.id as creator_id",
@@ -128,12 +120,18 @@ async function revokeKey(access: CallerAccess, owner: OwnerColumn, id: number): 
     .where("id", "=", id)
     .where(column, "=", value)
     .where("revoked_at", "is", null)
-    .returning([...KEY_COLUMNS, "token_digest"])
+    .returning(["id", "name", "created_at", "created_by", "project_id", "token_digest"])
     .executeTakeFirst();
   if (!row) throw new ApiError("not_found", "API key not found");
   const { project_id, token_digest, ...key } = row;
+  const use = await access.tx
+    .selectFrom("key_uses")
+    .select(["at", "address"])
+    .where("key_id", "=", id)
+    .executeTakeFirst();
   access.narrowed.push({ kind: "key", subject: token_digest.toString("hex") });
-  return { ...key, revoked: true, ...(project_id === null ? {} : { project_id }) };
+  const last_use = { last_used_at: use?.at ?? null, last_used_from_addr: use?.address ?? "" };
+  return { ...key, ...last_use, revoked: true, ...(project_id === null ? {} : { project_id }) };
 }
 
 export async function revokePersonalKey(access: PersonAccess, id: number): Promise<RevokedKey> {

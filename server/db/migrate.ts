@@ -10,6 +10,7 @@ import * as password_resets from "./migrations/0008-password-resets.ts";
 import * as suspend_reasons from "./migrations/0009-suspend-reasons.ts";
 import * as transfer from "./migrations/0010-transfer.ts";
 import * as placement from "./migrations/0011-placement.ts";
+import * as key_uses from "./migrations/0013-key-uses.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -25,6 +26,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0009-suspend-reasons": suspend_reasons,
   "0010-transfer": transfer,
   "0011-placement": placement,
+  "0013-key-uses": key_uses,
 };
 
 /**

@@ -19,6 +19,7 @@ export interface Schema {
   members: MemberTable;
   invitations: InvitationTable;
   api_keys: ApiKeyTable;
+  key_uses: KeyUseTable;
   projects: ProjectTable;
   branches: BranchTable;
   endpoints: EndpointTable;
@@ -144,10 +145,15 @@ export interface ApiKeyTable {
   hint: string;
   created_by: string;
   created_at: Generated<string>;
-  last_used_at: string | null;
-  last_used_from_addr: Generated<string>;
-  last_used_user_agent: Generated<string>;
   revoked_at: string | null;
+}
+
+/** The last use of each key that was used. */
+export interface KeyUseTable {
+  key_id: number;
+  at: string;
+  address: string;
+  user_agent: string;
 }
 
 export interface ProjectTable {

@@ -39,18 +39,14 @@ export interface KeyUse {
   readonly user_agent: string;
 }
 
-const WRITE_KEY_USES = `with used as (
-    select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[]) as u (id, at, address, user_agent)
-  ), locked as (
-    select id from api_keys where id = any($1::bigint[]) order by id for no key update
-  )
-  update api_keys k
-  set last_used_at = u.at, last_used_from_addr = u.address, last_used_user_agent = u.user_agent
-  from used u join locked using (id)
-  where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)`;
+const WRITE_KEY_USES = `insert into key_uses as known (key_id, at, address, user_agent)
+  select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[]) as u (key_id, at, address, user_agent)
+  order by key_id
+  on conflict (key_id) do update set at = excluded.at, address = excluded.address, user_agent = excluded.user_agent
+  where known.at < excluded.at`;
 
 /**
- * Writes the latest use of many keys in one statement. Rows are locked in the order of their ids, or two
+ * Writes the latest use of many keys in one statement. Rows are taken in the order of their ids, or two
  * nodes that write the same keys would wait for one another. The last `where`: an older node's batch that
  * arrives late must not turn the clock back.
  */

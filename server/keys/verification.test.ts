@@ -67,15 +67,16 @@ describe("verification without a lease", () => {
     }
     await recorder.stop();
     const rows = await at.db
-      .selectFrom("api_keys")
-      .select(["last_used_at", "last_used_from_addr", "last_used_user_agent"])
-      .where("name", "like", "used %")
+      .selectFrom("api_keys as k")
+      .innerJoin("key_uses as use", "use.key_id", "k.id")
+      .select(["use.at", "use.address", "use.user_agent"])
+      .where("k.name", "like", "used %")
       .execute();
     assert.equal(rows.length, 20);
     for (const row of rows) {
-      assert.equal(row.last_used_from_addr, "192.0.2.1");
-      assert.equal(row.last_used_user_agent, "test agent");
-      assert.ok(Math.abs(Date.parse(row.last_used_at ?? "") - Date.now()) < 10_000);
+      assert.equal(row.address, "192.0.2.1");
+      assert.equal(row.user_agent, "test agent");
+      assert.ok(Math.abs(Date.parse(row.at) - Date.now()) < 10_000);
     }
   });
 
@@ -89,11 +90,31 @@ describe("verification without a lease", () => {
     await recent.stop();
     await late.stop();
     const row = await at.db
-      .selectFrom("api_keys")
-      .select(["last_used_at", "last_used_user_agent"])
-      .where("id", "=", id)
+      .selectFrom("key_uses")
+      .select(["at", "user_agent"])
+      .where("key_id", "=", id)
       .executeTakeFirstOrThrow();
-    assert.equal(row.last_used_user_agent, "recent");
-    assert.equal(Date.parse(row.last_used_at ?? ""), 2_000_000);
+    assert.equal(row.user_agent, "recent");
+    assert.equal(Date.parse(row.at), 2_000_000);
+  });
+
+  test("the last use of a key goes with the key, and a use that comes later does not hinder others", async () => {
+    const gone = await insertKey("gone");
+    const stays = await insertKey("stays");
+    const recorder = new LastUsedRecorder(at.pool, systemClock, at.log);
+    const used = async () => {
+      const ids = [gone.id, stays.id];
+      const rows = await at.db.selectFrom("key_uses").select("key_id").where("key_id", "in", ids).execute();
+      return rows.map(({ key_id }) => key_id).sort();
+    };
+    recorder.record(gone.id, "192.0.2.1", "");
+    await recorder.flush();
+    assert.deepEqual(await used(), [gone.id]);
+    await at.db.deleteFrom("api_keys").where("id", "=", gone.id).execute();
+    assert.deepEqual(await used(), []);
+    recorder.record(gone.id, "192.0.2.1", "");
+    recorder.record(stays.id, "192.0.2.1", "");
+    await recorder.stop();
+    assert.ok((await used()).includes(stays.id));
   });
 });

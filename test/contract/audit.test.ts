@@ -34,7 +34,7 @@ const BACKGROUND = {
     "renewals",
     "renewed_at",
   ],
-  tables: ["public.compute_meters", "public.consumption_hours", "public.observed_verifiers"],
+  tables: ["public.compute_meters", "public.consumption_hours", "public.key_uses", "public.observed_verifiers"],
 };
 
 suite("audit", () => {
