@@ -200,6 +200,7 @@ test("deleting on the branch's own page leads back to the tree, and its address 
   await page.getByRole("heading", { level: 1, name: "Branches" }).waitFor();
   await page.goto(address);
   await page.getByText("It does not exist, or you are not a member").waitFor();
+  await page.getByRole("button", { name: "Switch branch, now Unknown branch" }).waitFor();
   await page.getByRole("link", { name: "See the branches" }).click();
   await page.getByRole("heading", { level: 1, name: "Branches" }).waitFor();
 });

@@ -84,6 +84,16 @@ test("a chart is as wide as its page, and the page as wide as its window", async
   await page.setViewportSize(WIDE);
 });
 
+test("on a narrow screen the rail shows the section that one is in", async () => {
+  await page.setViewportSize(NARROW);
+  for (const path of [`projects/${project_id}/settings`, `organizations/${org_id}/settings/api-keys`]) {
+    await page.goto(`${server.url}/${path}`);
+    const box = await page.locator("nav [aria-current=page]").boundingBox();
+    assert.ok(box && box.x >= 0 && box.x + box.width <= NARROW.width, path);
+  }
+  await page.setViewportSize(WIDE);
+});
+
 test("without anything measured the page says when something will be there; without a project it offers one", async () => {
   const stranger = await stage.visit({ cookie: site.stranger.cookie });
   await stranger.page.goto(`${server.url}/organizations/${site.stranger_org_id}/usage`);

@@ -51,7 +51,7 @@ function OrganizationCrumb() {
 }
 
 function ProjectCrumb({ project_id }: { readonly project_id: string }) {
-  const project = useProject(project_id).data;
+  const { data: project, isError } = useProject(project_id);
   const org_id = project?.org_id;
   const projects = useQuery({
     ...listQuery(listProjects, { query: { org_id: org_id ?? "", limit: 400 } }),
@@ -59,7 +59,7 @@ function ProjectCrumb({ project_id }: { readonly project_id: string }) {
     staleTime: 30_000,
   });
   return (
-    <Crumb kind="project" name={project?.name}>
+    <Crumb kind="project" name={project?.name ?? (isError ? "Unknown project" : undefined)}>
       <MenuGroup label="Projects">
         {projects.data?.map(({ id, name }) => (
           <MenuLink key={id} link={<Link to={paths.project(id)} />} current={id === project_id}>
@@ -82,8 +82,11 @@ function ProjectCrumb({ project_id }: { readonly project_id: string }) {
 
 function BranchCrumb({ project_id, branch_id }: { readonly project_id: string; readonly branch_id: string }) {
   const branches = useQuery(listQuery(listProjectBranches, { params: { project_id } }));
+  const found = branches.data?.find(({ id }) => id === branch_id);
+  // A branch that has gone, or a list that did not come: a crumb that loads for ever would promise something.
+  const unknown = branches.isError || (branches.isSuccess && !branches.isPlaceholderData);
   return (
-    <Crumb kind="branch" name={branches.data?.find(({ id }) => id === branch_id)?.name}>
+    <Crumb kind="branch" name={found?.name ?? (unknown ? "Unknown branch" : undefined)}>
       <MenuGroup label="Branches">
         {branches.data?.map(({ id, name }) => (
           <MenuLink key={id} link={<Link to={paths.branch(project_id, id)} />} current={id === branch_id}>

@@ -1,5 +1,5 @@
-import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { Link, useLocation } from "@tanstack/react-router";
+import { type ReactNode, useEffect, useRef } from "react";
 import { classes } from "../ui/classes.ts";
 
 export interface RailItem {
@@ -18,6 +18,17 @@ interface RailedProps {
 
 /** Content beside the rail of its sections; on narrow screens the rail lies above it. */
 export function Railed({ title, items, children }: RailedProps) {
+  const rail = useRef<HTMLUListElement>(null);
+  const { pathname } = useLocation();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the present item is another one on another page
+  useEffect(() => {
+    const list = rail.current;
+    const present = list?.querySelector("[aria-current=page]")?.getBoundingClientRect();
+    if (!list || !present) return;
+    // On a narrow screen the rail scrolls sideways, and the page itself must stay where it is.
+    const { left, width } = list.getBoundingClientRect();
+    list.scrollLeft += present.left - left - (width - present.width) / 2;
+  }, [pathname]);
   return (
     <div className="mx-auto grid w-full max-w-[1440px] flex-1 grid-cols-1 content-start gap-x-8 px-4 md:grid-cols-[184px_minmax(0,1fr)] md:px-6">
       <nav
@@ -25,7 +36,7 @@ export function Railed({ title, items, children }: RailedProps) {
         className="-mx-4 border-b border-line px-4 py-2 md:sticky md:top-12 md:mx-0 md:self-start md:border-b-0 md:px-0 md:py-8"
       >
         <p className="hidden px-2.5 pb-2 text-13 text-muted md:block">{title}</p>
-        <ul className="flex gap-1 overflow-x-auto p-0.5 md:flex-col md:overflow-visible">
+        <ul ref={rail} className="flex gap-1 overflow-x-auto p-0.5 md:flex-col md:overflow-visible">
           {items.map(({ label, to, nested }) => (
             <li key={to} className="shrink-0">
               <Link
