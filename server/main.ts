@@ -185,7 +185,7 @@ async function serve(config: Config, instance: Instance, assignment: Assignment,
   started.add("login uses", () => grant_recorder.stop());
   const routes = [
     ...userRoutes({ identity, sign_up: config.sign_up, public_url: config.public_url, mailer, version, clock }),
-    ...sessionRoutes({ identity, clock }),
+    ...sessionRoutes({ identity, db, clock }),
     ...oauthRoutes({ public_url: config.public_url, clock }),
     ...organizationRoutes(),
     ...memberRoutes(),

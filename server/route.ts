@@ -1,7 +1,7 @@
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf, RouteContract } from "@latchkey/contract/route.ts";
 import type { CallerAccess, OrganizationAccess, PersonAccess, ProjectAccess } from "./access/handles.ts";
 import type { Action } from "./access/policy.ts";
-import type { Principal } from "./access/principal.ts";
+import type { Origin, Principal } from "./access/principal.ts";
 
 /** What a route's rules get: the parts of the request, each checked against the contract. */
 export interface Input<R extends RouteContract> {
@@ -77,10 +77,19 @@ type Audited<R extends RouteContract> = R["method"] extends "GET"
   : { readonly audit: (input: Input<R>, result: ResponseOf<R>) => AuditSubject };
 
 /** A route as the server serves it: the contract, who may, and the rules. */
-export type RouteOptions<R extends RouteContract, On extends keyof AccessKinds> = {
+export type RouteOptions<R extends RouteContract, On extends keyof AccessKinds, Prepared = undefined> = {
   readonly requires: Requires<R, On>;
+  /**
+   * What takes long and needs no transaction, done before one is opened, since each holds a connection that others wait
+   * for. Only where access is a matter of the caller alone (`on: "caller"`), which has been decided by then.
+   */
+  readonly prepare?: (input: Input<R>, origin: Origin) => Promise<Prepared>;
   /** The rules; they never see a request or a response. A change runs in one transaction, audit row included. */
-  readonly run: (access: AccessKinds[On], input: Input<R>) => Answer<ResponseOf<R>> | Promise<Answer<ResponseOf<R>>>;
+  readonly run: (
+    access: AccessKinds[On],
+    input: Input<R>,
+    prepared: Prepared,
+  ) => Answer<ResponseOf<R>> | Promise<Answer<ResponseOf<R>>>;
 } & Audited<R>;
 
 /** A route with its types forgotten, as the pipeline handles all of them alike. */
@@ -93,14 +102,15 @@ export interface Route {
   };
   /** The answer for a caller who may have it, of nothing but who that is. See `routeFromMemory`. */
   readonly from_memory?: (principal: Principal) => object;
-  readonly run: (access: never, input: never) => unknown;
+  readonly prepare?: (input: never, origin: Origin) => Promise<unknown>;
+  readonly run: (access: never, input: never, prepared: never) => unknown;
   readonly audit?: (input: never, result: never) => AuditSubject;
 }
 
 /** Declares a route. */
-export function route<R extends RouteContract, On extends keyof AccessKinds>(
+export function route<R extends RouteContract, On extends keyof AccessKinds, Prepared = undefined>(
   contract: R,
-  options: RouteOptions<R, On>,
+  options: RouteOptions<R, On, Prepared>,
 ): Route {
   return { contract, ...options } as unknown as Route;
 }

@@ -1,12 +1,12 @@
 import type { RouteContract } from "@latchkey/contract/route.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Authenticator } from "../access/authenticate.ts";
-import { authorize, type Demand } from "../access/authorize.ts";
+import { authorize, type Demand, isCallerAllowed } from "../access/authorize.ts";
 import type { CallerAccess } from "../access/handles.ts";
-import { type Action, isAllowed } from "../access/policy.ts";
+import { type Action, isAllowed, refusal } from "../access/policy.ts";
 import type { Origin, Principal } from "../access/principal.ts";
 import type { Db, Tx } from "../db/pool.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, unreachable } from "../errors.ts";
 import type { AccessChange } from "../nodes/change.ts";
 import { AnswerAfterCommit, AnswerWithCookies, type AuditSubject, type Route } from "../route.ts";
 import { checkSameOrigin } from "./same-origin.ts";
@@ -110,8 +110,9 @@ export function cacheControlOf({ secret }: RouteContract): string {
 
 /** Runs a route that changes something in a transaction, and waits until the change holds everywhere. */
 async function change(route: Route, checks: Checks, request: FastifyRequest, deps: PipelineDeps): Promise<unknown> {
+  const prepared = route.prepare && (await prepare(route, route.prepare, checks, request));
   const work = async (tx: Tx) => {
-    const ran = await runRoute(route, checks, request, tx);
+    const ran = await runRoute(route, checks, request, tx, prepared);
     return await record(route, ran, tx, deps);
   };
   const { result, revision, audit_id } = await deps.db.transaction().execute(work);
@@ -119,6 +120,22 @@ async function change(route: Route, checks: Checks, request: FastifyRequest, dep
   // Committed, and not yet answered: whoever reads the answer may rely on it at every node.
   if (revision !== undefined) await deps.revocations.confirm(revision, audit_id);
   return result instanceof AnswerAfterCommit ? await result.finish() : result;
+}
+
+/** What a route does before its transaction: after the same refusals, in the same order, as `run`. */
+async function prepare(
+  { requires: { on, action } }: Route,
+  work: NonNullable<Route["prepare"]>,
+  checks: Checks,
+  request: FastifyRequest,
+): Promise<unknown> {
+  const { principal, origin } = request;
+  const params = checks.params(request.params);
+  if (on !== "caller" || typeof action !== "string")
+    return unreachable("a route that prepares for more than its caller");
+  if (!isCallerAllowed(action, principal)) throw refusal(principal, undefined);
+  const input = { params, query: checks.query(request.query), body: checks.body(request.body) };
+  return await work(input as never, origin);
 }
 
 interface Ran {
@@ -129,7 +146,13 @@ interface Ran {
 }
 
 /** At once where neither the access nor the rules ask the database, which is how API keys are verified. */
-function runRoute(route: Route, checks: Checks, request: FastifyRequest, tx: Tx): Ran | Promise<Ran> {
+function runRoute(
+  route: Route,
+  checks: Checks,
+  request: FastifyRequest,
+  tx: Tx,
+  prepared?: unknown,
+): Ran | Promise<Ran> {
   const principal = request.principal;
   const params = checks.params(request.params);
   const requires = route.requires as unknown as {
@@ -142,14 +165,14 @@ function runRoute(route: Route, checks: Checks, request: FastifyRequest, tx: Tx)
   // stranger the form of a request, which the OpenAPI document tells everybody.
   const located = requires.locate ? { query: checks.query(request.query), body: checks.body(request.body) } : undefined;
   const demand: Demand = demandOf(route, action, params, () => requires.locate?.({ principal, params, ...located }));
-  const run = route.run as (access: CallerAccess, input: object) => unknown;
+  const run = route.run as (access: CallerAccess, input: object, prepared: unknown) => unknown;
   return andThen(authorize(tx, principal, request.origin, demand), (access) => {
     const input = {
       params,
       query: located?.query ?? checks.query(request.query),
       body: located ? located.body : checks.body(request.body),
     };
-    return andThen(run(access, input), (result) => ({ access, action, input, result }));
+    return andThen(run(access, input, prepared), (result) => ({ access, action, input, result }));
   });
 }
 

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { openTestInstance, type TestInstance } from "../../test/harness/instance.ts";
 import { asPerson, makePerson, ORIGIN } from "../../test/harness/people.ts";
+import { openDatabase } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
 import { Secret } from "../keys/secret.ts";
 import { putPasswordHash } from "../users/store.ts";
@@ -36,8 +37,9 @@ async function personWithPassword() {
 /** What a browser sends back. */
 const asCookie = (cookies: string[]) => cookies.map((cookie) => cookie.split(";")[0]).join("; ");
 
-const signIn = async (email: string, password = PASSWORD) =>
-  await identity.verifyPasswordAndStartSession(instance.db, email, password, ORIGIN);
+async function signIn(email: string, password = PASSWORD, by = identity) {
+  return await by.startSessionAfter(instance.db, await by.checkPassword(instance.db, email, password), ORIGIN);
+}
 
 test("the right password starts a session whose cookie names its person", async () => {
   const { user_id, email } = await personWithPassword();
@@ -57,7 +59,7 @@ test("the cookie is out of reach of scripts and of other sites, and needs TLS wh
   const [plain = ""] = (await signIn(email)).cookies;
   assert.match(plain, /^latchkey\.session_token=.*; HttpOnly; SameSite=Lax$/);
   const secure = identityAt("https://keys.example.com");
-  const [cookie = ""] = (await secure.verifyPasswordAndStartSession(instance.db, email, PASSWORD, ORIGIN)).cookies;
+  const [cookie = ""] = (await signIn(email, PASSWORD, secure)).cookies;
   assert.match(cookie, /^__Secure-latchkey\.session_token=.*; HttpOnly; Secure; SameSite=Lax$/);
   assert.ok(await secure.sessionFromCookie(asCookie([cookie])));
   await secure.close();
@@ -185,7 +187,7 @@ test("a dump of the database holds no cookie that works", async () => {
 test("a database that cannot be asked is 503, not a stranger", async () => {
   const { email } = await personWithPassword();
   const broken = identityAt("http://127.0.0.1:4400");
-  const cookie = asCookie((await broken.verifyPasswordAndStartSession(instance.db, email, PASSWORD, ORIGIN)).cookies);
+  const cookie = asCookie((await signIn(email, PASSWORD, broken)).cookies);
   await broken.close();
   await assert.rejects(
     broken.sessionFromCookie(cookie),
@@ -205,8 +207,9 @@ test("a sign-in with the old password that is under way when the password change
   const { user_id, email } = await personWithPassword();
   const { resolve: finish, promise: finished } = Promise.withResolvers<void>();
   const { resolve: begin, promise: begun } = Promise.withResolvers<void>();
+  const checked = await identity.checkPassword(instance.db, email, PASSWORD);
   const sign_in = instance.db.transaction().execute(async (tx) => {
-    await identity.verifyPasswordAndStartSession(tx, email, PASSWORD, ORIGIN);
+    await identity.startSessionAfter(tx, checked, ORIGIN);
     begin();
     await finished;
   });
@@ -222,4 +225,27 @@ test("a sign-in with the old password that is under way when the password change
   finish();
   await Promise.all([sign_in, change]);
   assert.deepEqual(await listSessions(await asPerson(instance.db, user_id, "session.list")), []);
+});
+
+test("a password that is changed after it was found right, and before the session starts, starts none", async () => {
+  const { user_id, email } = await personWithPassword();
+  const checked = await identity.checkPassword(instance.db, email, PASSWORD);
+  await putPasswordHash({ tx: instance.db, user_id }, await hashPassword("another horse"));
+  await assert.rejects(identity.startSessionAfter(instance.db, checked, ORIGIN), /not right/);
+  assert.deepEqual(await listSessions(await asPerson(instance.db, user_id, "session.list")), []);
+});
+
+test("others use the only connection while a password is being checked", async (t) => {
+  const { email } = await personWithPassword();
+  const { db } = openDatabase(instance.connection, instance.log, 1);
+  t.after(() => db.destroy());
+  for (const address of [email, "nobody@example.com"]) {
+    let is_judged = false;
+    const check = Promise.allSettled([identity.checkPassword(db, address, PASSWORD)]).then(() => {
+      is_judged = true;
+    });
+    await db.selectFrom("users").select("id").limit(1).execute();
+    assert.equal(is_judged, false);
+    await check;
+  }
 });

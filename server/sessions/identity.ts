@@ -2,7 +2,7 @@ import { betterAuth } from "better-auth";
 import { serializeCookie, serializeSignedCookie } from "better-call";
 import type pg from "pg";
 import type { Origin } from "../access/principal.ts";
-import { type Connection, openPool, poolConfig, type Tx } from "../db/pool.ts";
+import { type Connection, type Db, openPool, poolConfig, type Tx } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
 import { newUuid } from "../ids.ts";
 import type { Secret } from "../keys/secret.ts";
@@ -21,10 +21,12 @@ import { findPasswordHash, insertSession } from "./store.ts";
  */
 export interface Identity {
   /**
-   * Starts a session for whoever knows the password. An unknown e-mail and a wrong password throw the same
-   * error after the same time, so that nobody can ask which e-mails have an account.
+   * Checks that somebody knows the password. An unknown e-mail and a wrong password throw the same error after the same
+   * time, so that nobody can ask which e-mails have an account. Takes long on purpose, so not in a transaction.
    */
-  verifyPasswordAndStartSession(tx: Tx, email: string, password: string, origin: Origin): Promise<StartedSession>;
+  checkPassword(db: Db, email: string, password: string): Promise<CheckedPassword>;
+  /** Starts a session for whoever knew it; one that has been changed since throws as a wrong one does. */
+  startSessionAfter(tx: Tx, checked: CheckedPassword, origin: Origin): Promise<StartedSession>;
   /** Starts a session for a person who has just proved who they are; returns the cookies to set. */
   startSession(tx: Tx, user_id: string, origin: Origin): Promise<string[]>;
   /** The live session of a `Cookie` header. Asks the database each time: an ended session is refused at once. */
@@ -32,6 +34,12 @@ export interface Identity {
   /** The cookies that make a browser forget its session. */
   signOutCookies(): Promise<string[]>;
   close(): Promise<void>;
+}
+
+/** A password that was right, by the hash that it was compared with. */
+export interface CheckedPassword {
+  readonly email: string;
+  readonly hash: string;
 }
 
 export interface StartedSession {
@@ -108,6 +116,8 @@ function configure({ cookie_secret, public_url, log }: IdentityDeps, database: p
   });
 }
 
+const notRight = () => new ApiError("unauthenticated", "e-mail or password is not right");
+
 export function createIdentity(deps: IdentityDeps): Identity {
   const pool = openPool(poolConfig(deps.connection, POOL_SIZE), deps.log);
   const auth = configure(deps, pool);
@@ -125,13 +135,18 @@ export function createIdentity(deps: IdentityDeps): Identity {
   return {
     startSession,
 
-    async verifyPasswordAndStartSession(tx, email, password, origin) {
-      const account = await findPasswordHash(tx, email.toLowerCase());
+    async checkPassword(db, address, password) {
+      const email = address.toLowerCase();
+      const account = await findPasswordHash(db, email);
       // Where there is nothing to compare with, a hash is made all the same, for the time that it takes.
       if (!account) await hashPassword(password);
-      if (!account || !(await isPasswordOf(account.password, password))) {
-        throw new ApiError("unauthenticated", "e-mail or password is not right");
-      }
+      if (!account || !(await isPasswordOf(account.password, password))) throw notRight();
+      return { email, hash: account.password };
+    },
+
+    async startSessionAfter(tx, { email, hash }, origin) {
+      const account = await findPasswordHash(tx, email);
+      if (account?.password !== hash) throw notRight();
       return { user_id: account.user_id, cookies: await startSession(tx, account.user_id, origin) };
     },
 

@@ -1,5 +1,6 @@
 import * as contract from "@latchkey/contract/sessions.ts";
 import type { Clock } from "../clock.ts";
+import type { Db } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
 import { AnswerWithCookies, type Route, route } from "../route.ts";
 import { getCurrentUser } from "../users/store.ts";
@@ -9,23 +10,26 @@ import { deleteAllSessions, deleteSession, listSessions } from "./store.ts";
 
 export interface SessionDeps {
   readonly identity: Identity;
+  readonly db: Db;
   readonly clock: Clock;
 }
 
-export function sessionRoutes({ identity, clock }: SessionDeps): Route[] {
+export function sessionRoutes({ identity, db, clock }: SessionDeps): Route[] {
   const failed = new FailedSignIns(clock);
   return [
     route(contract.signIn, {
       requires: { on: "caller", action: "session.create" },
-      run: async ({ tx, origin }, { body: { email, password } }) => {
+      prepare: async ({ body: { email, password } }, origin) => {
         const attempt = failed.begin(origin.address, email);
-        const { user_id, cookies } = await identity
-          .verifyPasswordAndStartSession(tx, email, password, origin)
-          .catch((error: unknown) => {
-            if (!(error instanceof ApiError)) attempt.undecided();
-            throw error;
-          });
+        const checked = await identity.checkPassword(db, email, password).catch((error: unknown) => {
+          if (!(error instanceof ApiError)) attempt.undecided();
+          throw error;
+        });
         attempt.succeeded();
+        return checked;
+      },
+      run: async ({ tx, origin }, _, checked) => {
+        const { user_id, cookies } = await identity.startSessionAfter(tx, checked, origin);
         return new AnswerWithCookies(await getCurrentUser({ tx, user_id }), cookies);
       },
       audit: (_, { id }) => ({ subject: `user:${id}`, user_id: id }),

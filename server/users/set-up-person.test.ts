@@ -64,7 +64,8 @@ test("without an organization's name it is the personal one", async () => {
 
 test("a person made without a password cannot sign in until one is set; a new one ends the sessions of the old", async () => {
   const email = "carol@example.com";
-  const signIn = (password: string) => identity.verifyPasswordAndStartSession(instance.db, email, password, ORIGIN);
+  const signIn = async (password: string) =>
+    await identity.startSessionAfter(instance.db, await identity.checkPassword(instance.db, email, password), ORIGIN);
   await setUp({ email });
   for (const guess of ["", "null", "undefined"]) await assert.rejects(signIn(guess), /not right/);
   await setUp({ email, password: new Secret("first password") });
