@@ -6,6 +6,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { buildSite, STOPS, type Stop } from "./site.ts";
 import { NARROW, startStage, type Visit, WIDE } from "./visit.ts";
+import { heading, whole } from "./whole-page.ts";
 
 /** Every page, for everybody, in both themes and on a narrow screen: it opens, and it can be used by everybody. */
 const stage = await startStage({ after }, { LATCHKEY_SIGN_UP: "open" });
@@ -13,20 +14,9 @@ const site = await buildSite(stage.server);
 // The browser reports every refusal of the API; what the page makes of it is looked at.
 const REFUSALS = /status of (401|403|404)/;
 
-const heading = (page: Page, name: string | RegExp) =>
-  page.getByRole("heading", { level: 1, name, ...(typeof name === "string" ? { exact: true } : {}) });
-
 async function open({ page }: Visit, stop: Stop, name: string | RegExp): Promise<void> {
   await page.goto(stage.server.url + stop.path(site));
   await heading(page, name).waitFor();
-}
-
-/** Nothing on the page is still on its way, but for the one table of the design page that always is. */
-async function whole(page: Page): Promise<void> {
-  await page.waitForFunction(() => {
-    const loading = [...document.querySelectorAll(".skeleton, [aria-busy=true]")];
-    return loading.every((one) => one.closest("[aria-label='Loading rows'], button"));
-  });
 }
 
 /**
