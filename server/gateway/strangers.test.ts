@@ -59,6 +59,7 @@ describe("a stranger at the gateway", () => {
       busy: 0,
       last_activity_ms: undefined,
       settled: 0,
+      sent_bytes: 0,
     });
   });
 
