@@ -19,7 +19,7 @@ export const USED_COLUMNS: readonly Column<Used>[] = [
   {
     id: "active",
     header: "Compute time",
-    width: "w-36",
+    width: "w-28 sm:w-36",
     align: "right",
     value: ({ active_seconds }) => active_seconds,
     cell: ({ active_seconds }) => formatDuration(active_seconds),
@@ -55,7 +55,7 @@ export const USED_COLUMNS: readonly Column<Used>[] = [
 
 /** What a narrow table says of the columns that it has no room for. */
 export const narrowUsed = ({ storage_bytes, written_bytes }: Used) =>
-  `${formatStorage(storage_bytes)} stored, ${formatBytes(written_bytes)} written`;
+  `${storage_bytes === 0 ? "" : `${formatBytes(storage_bytes)}, `}${formatBytes(written_bytes)} written`;
 
 interface UsageTableProps {
   readonly granularity: Granularity;
