@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buildConsole } from "../../console/build.ts";
+import { authorizationQuery, beginDevice, newVerifier } from "../harness/oauth.ts";
 import { freePort, TestServer } from "../harness/server.ts";
 import { launchChromium } from "./chromium.ts";
 import { buildDemo } from "./demo.ts";
@@ -346,6 +347,26 @@ async function settle(page: Page): Promise<void> {
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
 }
 
+/** The pages that let a command line in. */
+async function oauthShots(server: TestServer): Promise<Shot[]> {
+  const device = new URL((await beginDevice(server, { device_name: "build-7" })).verification_uri_complete);
+  const device_path = device.pathname + device.search;
+  return [
+    { name: "oauth-consent", path: `/oauth2/authorize?${authorizationQuery(newVerifier().challenge)}`, as: "admin" },
+    { name: "oauth-device", path: device_path, as: "admin" },
+    {
+      name: "oauth-device-consent",
+      path: device_path,
+      as: "admin",
+      act: async (page) => {
+        await press("Go on")(page);
+        await page.getByText("build-7").waitFor();
+      },
+    },
+    { name: "oauth-refused", path: "/oauth/consent", as: "admin" },
+  ];
+}
+
 async function main([folder, only = ""]: string[]): Promise<number> {
   if (folder === undefined) {
     process.stderr.write("usage: node test/browser/screenshots.ts FOLDER [PART-OF-A-NAME]\n");
@@ -359,7 +380,7 @@ async function main([folder, only = ""]: string[]): Promise<number> {
   try {
     await server.start();
     const demo = await buildDemo(server);
-    const wanted = shots(demo).filter(({ name }) => name.includes(only));
+    const wanted = [...shots(demo), ...(await oauthShots(server))].filter(({ name }) => name.includes(only));
     const waiting = [...wanted];
     const work = async () => {
       for (let shot = waiting.shift(); shot; shot = waiting.shift()) {
