@@ -57,16 +57,11 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     trustProxy: is_ours ?? false,
     requestIdHeader: false,
     genReqId: (request) => requestId(request as IncomingMessage),
-    serverFactory: (serve) => {
-      // Most requests are empty, and to read nothing from a stream costs much.
-      const server = createServer(
-        { optimizeEmptyRequests: true, keepAliveTimeout: KEEP_ALIVE_MS },
-        (request, response) => {
-          if (!isShort() || !answerFromMemory(request, response)) serve(request, response);
-        },
-      );
-      return server;
-    },
+    // Most requests are empty, and to read nothing from a stream costs much.
+    serverFactory: (serve) =>
+      createServer({ optimizeEmptyRequests: true, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+        if (!isShort() || !answerFromMemory(request, response)) serve(request, response);
+      }),
     // A path that ends in a slash is another one: `DELETE /sessions/` with its id forgotten must not mean all.
     routerOptions: { maxParamLength: PARAM_LIMIT },
     exposeHeadRoutes: false,

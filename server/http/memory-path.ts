@@ -3,7 +3,7 @@ import fastJson from "fast-json-stringify";
 import type { Authenticator } from "../access/authenticate.ts";
 import { isCallerAllowed } from "../access/authorize.ts";
 import type { Action } from "../access/policy.ts";
-import { describePrincipal, type Origin } from "../access/principal.ts";
+import { describePrincipal, type Origin, type Principal } from "../access/principal.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Route } from "../route.ts";
@@ -13,7 +13,7 @@ export interface MemoryPathDeps {
   readonly routes: readonly Route[];
   /** What all their paths begin with. */
   readonly prefix: string;
-  readonly authenticator: Authenticator;
+  readonly authenticator: Pick<Authenticator, "recall">;
   /** Headers of every answer. */
   readonly headers: Readonly<Record<string, string>>;
   readonly originOf: (request: IncomingMessage) => Origin;
@@ -64,10 +64,18 @@ function answerOf(
     const started_ms = clock.monotonic_ms();
     const { authorization } = request.headers;
     if (authorization === undefined) return false;
-    const origin = originOf(request);
-    const principal = authenticator.recall(authorization, origin);
-    if (principal === undefined || !isCallerAllowed(action, principal)) return false;
-    const body = write(bodyFor(principal));
+    let origin: Origin;
+    let principal: Principal | undefined;
+    let body: string;
+    try {
+      origin = originOf(request);
+      principal = authenticator.recall(authorization, origin);
+      if (principal === undefined || !isCallerAllowed(action, principal)) return false;
+      body = write(bodyFor(principal));
+    } catch {
+      // Nobody catches here but the process, which would end. The pipeline fails in its turn, and answers and logs that.
+      return false;
+    }
     const length = Buffer.byteLength(body);
     response.writeHead(status, ["x-request-id", origin.request_id, "content-length", String(length), ...fixed]);
     response.end(body);
