@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import {
-  type CreatedProject,
-  createProject,
-  openPlane,
-  type Plane,
-  queryAsClient,
-  runOnce,
-} from "../jobs/test-plane.ts";
+import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
 
 interface Made {
   readonly branch: { id: string; name: string; parent_id?: string; current_state: string };
@@ -20,11 +13,8 @@ describe("many branches", () => {
   let path: string;
   let uri: string;
   before(async () => {
-    plane = await openPlane();
-    root = await createProject(plane);
-    await carryOut();
+    ({ plane, root, uri } = await openPlaneWithProject());
     path = `/projects/${root.project.id}/branches`;
-    uri = root.connection_uris[0].connection_uri;
     await queryAsClient(uri, "create table levels (level int)");
   });
   after(() => plane.close());

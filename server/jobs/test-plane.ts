@@ -217,6 +217,14 @@ export async function createProject(plane: Plane, project: object = {}): Promise
   return body;
 }
 
+/** A plane with one project that is ready, and the connection string of its database. */
+export async function openPlaneWithProject(): Promise<{ plane: Plane; root: CreatedProject; uri: string }> {
+  const plane = await openPlane();
+  const root = await createProject(plane);
+  await runOnce(plane.reconcilers());
+  return { plane, root, uri: root.connection_uris[0].connection_uri };
+}
+
 /** Runs one statement as a client with this connection string would: over TLS, with channel binding. */
 export async function queryAsClient(connection_uri: string, text: string): Promise<Record<string, unknown>[]> {
   const { hostname, port, username, password, pathname } = new URL(connection_uri);

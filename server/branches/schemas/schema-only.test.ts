@@ -4,7 +4,7 @@ import {
   type CreatedProject,
   connectAs,
   createProject,
-  openPlane,
+  openPlaneWithProject,
   type Plane,
   queryAsClient,
   runOnce,
@@ -22,11 +22,8 @@ describe("a branch with a schema alone", () => {
   let path: string;
   let uri: string;
   before(async () => {
-    plane = await openPlane();
-    root = await createProject(plane);
-    await carryOut();
+    ({ plane, root, uri } = await openPlaneWithProject());
     path = `/projects/${root.project.id}/branches`;
-    uri = root.connection_uris[0].connection_uri;
   });
   after(() => plane.close());
 

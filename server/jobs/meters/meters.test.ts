@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type CreatedProject, createProject, openPlane, type Plane, queryAsClient, runOnce } from "../test-plane.ts";
+import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient, runOnce } from "../test-plane.ts";
 
 interface Figures {
   readonly active_time_seconds: number;
@@ -18,11 +18,8 @@ describe("what a project consumes", () => {
   let path: string;
   let uri: string;
   before(async () => {
-    plane = await openPlane();
-    root = await createProject(plane);
-    await carryOut();
+    ({ plane, root, uri } = await openPlaneWithProject());
     path = `/projects/${root.project.id}`;
-    uri = root.connection_uris[0].connection_uri;
   });
   after(() => plane.close());
 
