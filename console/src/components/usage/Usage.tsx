@@ -9,7 +9,7 @@ import { Failure } from "../Failures.tsx";
 import { UsageFigures } from "./UsageFigures.tsx";
 import { UsageTable } from "./UsageTable.tsx";
 import { chooseRange, RANGES, stepsOf } from "./usage-range.ts";
-import { addUp, addUpProjects, type ProjectUsage } from "./usage-series.ts";
+import { addUp, addUpProjects, isNothing, type ProjectUsage } from "./usage-series.ts";
 
 /** The meters count that often. */
 const EVERY_MS = 30_000;
@@ -69,7 +69,7 @@ export function Usage({ org_id, project_id, without_projects, children }: UsageP
       </div>
       {history.error && !history.data ? (
         <Failure error={history.error} onRetry={() => void history.refetch()} />
-      ) : steps?.every(({ used }) => used === undefined) ? (
+      ) : steps && isNothing(steps) ? (
         <Empty action={history.data?.length === 0 && without_projects}>
           Nothing was measured in this time. What a compute uses shows here within half a minute, the size of a branch
           within five minutes.

@@ -40,6 +40,11 @@ export function total(steps: readonly UsageStep[]): Used {
   return { ...known.reduce(plus, NOTHING), storage_bytes: stored?.storage_bytes ?? 0 };
 }
 
+/** Whether there is nothing to show: of a project that is new the first step is known, and all of it is 0. */
+export function isNothing(steps: readonly UsageStep[]): boolean {
+  return Object.values(total(steps)).every((value) => value === 0);
+}
+
 const NOTHING: Used = { active_seconds: 0, cpu_seconds: 0, written_bytes: 0, storage_bytes: 0 };
 
 function timeframesOf({ periods }: ConsumptionOfProject): { at_ms: number; used: Used }[] {

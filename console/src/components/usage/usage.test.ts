@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatDuration } from "./durations.ts";
 import { chooseRange, RANGES, stepsOf } from "./usage-range.ts";
-import { addUp, addUpProjects, total } from "./usage-series.ts";
+import { addUp, addUpProjects, isNothing, total } from "./usage-series.ts";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
@@ -82,6 +82,16 @@ test("projects are added up step by step, and a step of which nothing is known s
       ["two", 5, 50],
     ],
   );
+});
+
+test("a new project, of which nothing is measured yet, has nothing to show", () => {
+  const nothing = { active_seconds: 0, cpu_seconds: 0, written_bytes: 0, storage_bytes: 0 };
+  const steps = (used: object) => [
+    { at_ms: 0, used: undefined },
+    { at_ms: 1, used: { ...nothing, ...used } },
+  ];
+  assert.ok(isNothing([]) && isNothing(steps({})));
+  assert.ok(!isNothing(steps({ storage_bytes: 1 })) && !isNothing(steps({ active_seconds: 1 })));
 });
 
 test("a length of time is told in the unit that suits it", () => {
