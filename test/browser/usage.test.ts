@@ -81,6 +81,12 @@ test("a chart is as wide as its page, and the page as wide as its window", async
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), NARROW.width);
   const box = await chart("Storage").boundingBox();
   assert.ok(box && box.width > 250 && box.width < NARROW.width);
+  // Between a turn of the device and the next drawing a chart is still as wide as it was.
+  const width_px = await page.evaluate(() => {
+    for (const drawn of document.querySelectorAll<HTMLElement>(".recharts-wrapper")) drawn.style.width = "1200px";
+    return document.documentElement.scrollWidth;
+  });
+  assert.equal(width_px, NARROW.width);
   await page.setViewportSize(WIDE);
 });
 

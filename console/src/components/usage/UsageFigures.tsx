@@ -63,7 +63,7 @@ function Figure({ title, sum, points, ...shown }: FigureProps) {
   const loaded = useLate(chart);
   if (!loaded) void chart.load().catch(() => undefined);
   return (
-    <figure className="flex flex-col gap-2 rounded-lg border border-line bg-surface px-4 pt-3 pb-2">
+    <figure className="flex flex-col gap-2 overflow-hidden rounded-lg border border-line bg-surface px-4 pt-3 pb-2">
       <figcaption className="flex flex-wrap items-baseline justify-between gap-x-4">
         <h2 className="text-16 font-semibold">{title}</h2>
         {sum === undefined ? (
