@@ -8,15 +8,16 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { systemClock } from "../server/clock.ts";
 import { openLocalDriver } from "../server/compute/drivers/local/driver.ts";
-import { makeVolume, missingForVolume } from "../server/compute/drivers/local/test-volume.ts";
+import { makeVolume, missingForVolume, unsharedBytes } from "../server/compute/drivers/local/test-volume.ts";
 import { scramVerifier } from "../server/postgres/scram.ts";
 import { freePort, makePlace, newPassword } from "../server/postgres/testing.ts";
 
 /**
  * What a branch costs while its parent is written to: `node bench/branches.ts [FILE-SYSTEM,… [MB,…]]`, as root, with `pgbench` and
  * `pg_amcheck` of the system. `here` is the file system of the temporary directory; `xfs` and `btrfs` are made for it on loop
- * devices. Each branch is asked its first query, and the last one of each size is looked through: it fails where rows are
- * lost, a transaction is torn, or anything is damaged.
+ * devices. `own_mb` is what a branch shares with no other file as soon as it is made, `volume_grown_mb` how much fuller the
+ * volume is by then, what its parent wrote meanwhile included. Each branch is asked its first query, and the last one of
+ * each size is looked through: it fails where rows are lost, a transaction is torn, or anything is damaged.
  */
 const [KINDS = "here,xfs,btrfs", SIZES = "30,300,1000"] = process.argv.slice(2);
 const BRANCHES = 3;
@@ -99,7 +100,12 @@ async function measure(kind: Kind, sizes: readonly number[]) {
       await compute.query(`ep-${parent}`, { text: "checkpoint" });
       const { logical_bytes } = await storage.stat(`br-${parent}`);
       const writer = spawn("pgbench", ["-n", "-c", "2", "-T", "600"], { env, stdio: "ignore" });
-      const [took_ms, first_query_ms, extra_mb]: [number[], number[], number[]] = [[], [], []];
+      const logOf = async (id: string) => {
+        const text = "select (pg_current_wal_insert_lsn() - '0/0')::text as bytes";
+        return Number((await compute.query(`ep-${id}`, { text }))[0]?.bytes);
+      };
+      const [took_ms, first_query_ms, grown_mb]: [number[], number[], number[]] = [[], [], []];
+      const [own_mb, own_started_mb, parent_log_mb]: [number[], number[], number[]] = [[], [], []];
       let method = "";
       try {
         // Once unmeasured: what the parent has in memory is written by whoever asks for the first checkpoint.
@@ -108,16 +114,20 @@ async function measure(kind: Kind, sizes: readonly number[]) {
         for (let i = 0; i < BRANCHES; i++) {
           const id = `${parent}-${i}`;
           const used = await volume.usedBytes?.();
+          const log_was = await logOf(parent);
           const began = performance.now();
           const origin = await storage.branch(`br-${id}`, `br-${parent}`);
           took_ms.push(performance.now() - began);
+          const folder = join(place.dataDir, "local/branches", `br-${id}`);
+          own_mb.push((await unsharedBytes(folder)) / MB);
           const now_used = await volume.usedBytes?.();
+          parent_log_mb.push(((await logOf(parent)) - log_was) / MB);
           const waited = performance.now();
           await start(id);
           await compute.query(`ep-${id}`, { text: "select 1" });
           first_query_ms.push((took_ms.at(-1) ?? 0) + performance.now() - waited);
-          // What the parent writes meanwhile is in it.
-          extra_mb.push(
+          own_started_mb.push((await unsharedBytes(folder)) / MB);
+          grown_mb.push(
             used === undefined || now_used === undefined ? origin.copied_bytes / MB : (now_used - used) / MB,
           );
           method = origin.method;
@@ -136,7 +146,9 @@ async function measure(kind: Kind, sizes: readonly number[]) {
       await compute.suspend(`ep-${parent}`, "immediate");
       return {
         ...{ parent_mb: Math.round(logical_bytes / MB), method, branches: BRANCHES },
-        ...{ branch_ms: told(took_ms), until_first_query_ms: told(first_query_ms), extra_mb: told(extra_mb) },
+        ...{ branch_ms: told(took_ms), until_first_query_ms: told(first_query_ms) },
+        ...{ own_mb: told(own_mb), own_with_first_query_mb: told(own_started_mb) },
+        ...{ volume_grown_mb: told(grown_mb), parent_log_mb: told(parent_log_mb) },
         checked: "rows, sums, pg_amcheck, checksums",
       };
     }

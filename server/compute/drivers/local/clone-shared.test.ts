@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { systemClock } from "../../../clock.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { freePort, makePlace, newPassword, withSession } from "../../../postgres/testing.ts";
 import { openLocalDriver } from "./driver.ts";
-import { makeVolume, missingForVolume } from "./test-volume.ts";
+import { makeVolume, missingForVolume, unsharedBytes } from "./test-volume.ts";
 
 const MB = 1024 * 1024;
+const OWN_MB = 12;
 
 /**
  * Branches where the file system shares blocks, on one made for the test. A machine that cannot have one leaves these
@@ -79,6 +81,10 @@ for (const kind of ["xfs", "btrfs"] as const) {
 
         for (const id of ids) {
           await start(id);
+          // What recovery has changed, and the old blocks of what its parent rewrote since; no segment of log filled ahead.
+          const own = (await unsharedBytes(join(place.dataDir, "local/branches", `br-${id}`))) / MB;
+          assert.ok(own < OWN_MB, `${own.toFixed(1)} MB are the branch's alone`);
+          t.diagnostic(`${kind}: started it shares all but ${own.toFixed(1)} MB`);
           const ask = async (text: string) => (await compute.query(`ep-${id}`, { database: "bank", text }))[0] ?? {};
           await ask("create extension amcheck schema public");
           const sums = await ask(

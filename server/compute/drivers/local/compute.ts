@@ -42,6 +42,8 @@ export interface LocalComputeOptions {
   readonly turns: Turns;
   readonly log: EventLog;
   readonly mayStart: () => Promise<boolean>;
+  /** Whether the file system shares the blocks of branches. */
+  readonly shares_blocks: boolean;
   /** Called at the end of a shutdown. */
   readonly release: () => Promise<void>;
 }
@@ -78,8 +80,8 @@ export class LocalCompute implements ComputeDriver {
   }
 
   async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress> {
-    const { binaries, tls } = this.#options;
-    const config = clusterConfig(endpoint_id, spec, { major: binaries.major, tls });
+    const { binaries, tls, shares_blocks } = this.#options;
+    const config = clusterConfig(endpoint_id, spec, { major: binaries.major, tls, shares_blocks });
     return this.#inTurn(endpoint_id, async () => {
       const assigned = await this.#readAssignment(endpoint_id);
       if (assigned !== undefined && assigned.branch_id !== spec.branch_id) await this.#stop(endpoint_id, "fast");

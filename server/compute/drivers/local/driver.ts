@@ -55,8 +55,9 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
       await template.close();
       await unlock();
     };
-    const compute = new LocalCompute({ layout, binaries, account, tls, turns, log, mayStart, release });
     const method = await findCopyMethod(layout.work);
+    const shares_blocks = method === "reflink";
+    const compute = new LocalCompute({ layout, binaries, account, tls, turns, log, mayStart, shares_blocks, release });
     const adminOf = (branch_id: string) => compute.adminOf(branch_id);
     const parts = { layout, binaries, account, clock, method, turns, adminOf };
     return { storage: new LocalStorage({ ...parts, template, pg_version: binaries.major }), compute };
