@@ -36,6 +36,12 @@ export const Operation = Type.Object({
   error: Type.Optional(Type.String()),
   failures_count: Type.Integer(),
   retry_at: Type.Optional(Timestamp),
+  progress: Type.Optional(
+    Type.Object(
+      { copied_bytes: Type.Integer(), total_bytes: Type.Integer() },
+      { description: "While data are copied, byte by byte: how much is there. Absent where blocks are shared." },
+    ),
+  ),
   created_at: Timestamp,
   updated_at: Timestamp,
   total_duration_ms: Type.Integer(),

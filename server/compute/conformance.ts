@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { inspect } from "node:util";
-import { type ComputeAddress, type ComputeDied, type ComputeSpec, DriverError, type Drivers } from "./driver.ts";
+import {
+  type ComputeAddress,
+  type ComputeDied,
+  type ComputeSpec,
+  type CopyProgress,
+  DriverError,
+  type Drivers,
+} from "./driver.ts";
 
 /** What the suite needs beside the drivers. */
 export interface Harness {
@@ -144,8 +151,14 @@ export function testDrivers(name: string, has_sql: boolean, open: () => Promise<
         const { storage, branch_id } = await makeBranch(t);
         const child = `${branch_id}-child`;
         t.after(() => storage.remove(child));
-        const origin = await storage.branch(child, branch_id);
+        const told: CopyProgress[] = [];
+        const origin = await storage.branch(child, branch_id, {
+          onProgress: async (progress) => void told.push(progress),
+        });
         assert.equal(origin.from_branch_id, branch_id);
+        if (storage.capabilities().branching === "shared") assert.deepEqual(told, []);
+        else assert.ok((told.at(-1)?.copied_bytes ?? 0) > 0, "a copy tells how far it is");
+        for (const { copied_bytes, total_bytes } of told) assert.ok(copied_bytes >= 0 && copied_bytes <= total_bytes);
         assert.ok(origin.lsn !== "" && Date.parse(origin.at) > 0 && origin.copied_bytes >= 0);
         assert.deepEqual(await storage.branch(child, branch_id), origin);
         await storage.remove(branch_id);

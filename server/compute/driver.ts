@@ -13,7 +13,7 @@
  * - no path of a file is handed out; an address is all that a caller learns about where a compute is;
  * - a secret passed in never appears in an error, a log line or a process's arguments.
  *
- * Still to come, and not stubbed: a past moment as the third argument of `StorageDriver.branch`, and
+ * Still to come, and not stubbed: a past moment among the options of `StorageDriver.branch`, and
  * `resolve(branch_id, time)`. `capabilities().point_in_time` already says whether a driver has them.
  */
 
@@ -93,6 +93,18 @@ export interface BranchOrigin {
   readonly at: string;
 }
 
+/** How far a copy is. */
+export interface CopyProgress {
+  readonly copied_bytes: number;
+  /** As the source was when the copy began; never less than what is copied. */
+  readonly total_bytes: number;
+}
+
+export interface BranchOptions {
+  /** Called now and then while bytes are copied; nothing is told where blocks are shared. It must not throw. */
+  readonly onProgress?: (progress: CopyProgress) => Promise<void>;
+}
+
 export interface StorageDriver {
   capabilities(): StorageCapabilities;
   /**
@@ -106,7 +118,7 @@ export interface StorageDriver {
    * `branch_missing`, and `not_running` while the other's compute runs but is not known to this instance yet.
    * When it returns, the branch survives a loss of power.
    */
-  branch(branch_id: string, from_branch_id: string): Promise<BranchOrigin>;
+  branch(branch_id: string, from_branch_id: string, options?: BranchOptions): Promise<BranchOrigin>;
   /** Reads sizes from the disk: it walks every file, so ask at the pace of billing and not of requests. */
   stat(branch_id: string): Promise<StorageStat>;
   /** The ids of all branches that exist here, wanted or not, so that a reconciler can remove orphans. */

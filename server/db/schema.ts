@@ -354,6 +354,9 @@ export interface OperationTable {
   /** Which process works on it, and until when its word is taken for it. */
   leased_by: string | null;
   leased_until: string | null;
+  /** Of the copy that it makes: how much is there, and how much it will be. Null until that is known. */
+  copied_bytes: Generated<number | null>;
+  total_bytes: Generated<number | null>;
   created_at: Generated<string>;
   updated_at: Generated<string>;
   total_duration_ms: Generated<number>;

@@ -1,5 +1,6 @@
 import type { OperationAction } from "@latchkey/contract/operations.ts";
 import { sql } from "kysely";
+import type { CopyProgress } from "../compute/driver.ts";
 import type { Tx } from "../db/pool.ts";
 import { newUuid } from "../ids.ts";
 
@@ -45,7 +46,7 @@ export async function claimOperationsForJob(tx: Tx, claim: Claim): Promise<Claim
       order by o.seq limit ${claim.limit} for update of o skip locked
     )
     update operations o set status = 'running', leased_by = ${claim.node_id}, leased_until = now() + ${LEASE},
-      retry_at = null, updated_at = now()
+      retry_at = null, copied_bytes = null, total_bytes = null, updated_at = now()
     from due where o.id = due.id
     returning o.id, o.project_id, o.branch_id, o.endpoint_id, o.action, o.failures_count`.execute(tx);
   return rows;
@@ -99,6 +100,16 @@ export async function deleteOldOperationsForJob(tx: Tx): Promise<void> {
   await sql`
     delete from operations where created_at < now() - interval '180 days'
       and status not in ('scheduling', 'running')`.execute(tx);
+}
+
+/** Notes how far the copy is that an operation makes. */
+export async function noteProgressForJob(tx: Tx, operation_id: string, progress: CopyProgress): Promise<void> {
+  await tx
+    .updateTable("operations")
+    .set({ ...progress, updated_at: sql<string>`now()` })
+    .where("id", "=", operation_id)
+    .where("status", "=", "running")
+    .execute();
 }
 
 /** Gives an operation back untouched, for the next process to take up. */

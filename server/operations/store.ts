@@ -25,6 +25,9 @@ function toOperation(row: Selectable<OperationTable> & { readonly lost_since?: s
     ...(error === null ? {} : { error }),
     failures_count: row.failures_count,
     ...(row.retry_at === null ? {} : { retry_at: row.retry_at }),
+    ...(row.status === "running" && row.copied_bytes !== null && row.total_bytes !== null
+      ? { progress: { copied_bytes: row.copied_bytes, total_bytes: row.total_bytes } }
+      : {}),
     created_at: row.created_at,
     updated_at: row.updated_at,
     total_duration_ms: row.total_duration_ms,

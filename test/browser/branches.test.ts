@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import pg from "pg";
+import { findLeftProcesses } from "../../scripts/leftovers.ts";
+import { findCopyMethod } from "../../server/compute/drivers/local/clone.ts";
 import { waitFor } from "../harness/server.ts";
 import { createOrganization, createProject, setupTokenOf, signUp } from "../harness/world.ts";
 import { startStage } from "./visit.ts";
@@ -224,6 +226,60 @@ test("an order that fails says so in the dialog with the request id, and can be 
   await confirm("Delete branch");
   await tree.getByRole("rowheader", { name: /^preview\/login/ }).waitFor({ state: "detached" });
   await page.unroute(deletion);
+});
+
+test("a branch that is copied byte by byte shows how far it is, in the tree and among the operations", async (t) => {
+  if ((await findCopyMethod(server.data_dir)) === "reflink") return t.skip("blocks are shared here: nothing is copied");
+  const uri = connection_uris[0]?.connection_uri ?? "";
+  await sql(uri, "create table filler as select repeat('x', 900) as text from generate_series(1, 250000)");
+  const made = server.expect(201, "POST", `/projects/${project.id}/branches`, {
+    key: ada.key,
+    body: { branch: { name: "copied" } },
+  });
+  let copying: number | undefined;
+  await waitFor("the copy to begin", async () => {
+    copying = (await findLeftProcesses(server.data_dir, 0)).find(({ command }) =>
+      /^cp .*local\/work\/clone-/.test(command),
+    )?.pid;
+    return copying !== undefined;
+  });
+  // Held, and let go for moments until some of it is there.
+  process.kill(copying ?? 0, "SIGSTOP");
+  try {
+    await made;
+    const progress = async () => {
+      const { operations } = await server.expect<{
+        operations: { progress?: { copied_bytes: number; total_bytes: number } }[];
+      }>(200, "GET", `/projects/${project.id}/operations`, { key: ada.key });
+      return operations.find((operation) => operation.progress !== undefined)?.progress;
+    };
+    await waitFor("a part of it", async () => {
+      const { copied_bytes, total_bytes } = (await progress()) ?? { copied_bytes: 0, total_bytes: 0 };
+      assert.ok(copied_bytes <= total_bytes);
+      if (copied_bytes > total_bytes / 50) return true;
+      process.kill(copying ?? 0, "SIGCONT");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      process.kill(copying ?? 0, "SIGSTOP");
+      return false;
+    });
+    assert.ok(((await progress())?.total_bytes ?? 0) > 225_000_000);
+    await page.goto(at("branches"));
+    await tree.getByRole("row", { name: /^copied .*being made, [1-9]\d? %/ }).waitFor();
+    await page
+      .getByRole("region", { name: "Progress" })
+      .getByText(/running, \d+ % of \d+ MB copied/)
+      .waitFor();
+    await page.goto(at("operations"));
+    await page.getByText(/^[1-9]\d? % of \d+ MB copied$/).waitFor();
+  } finally {
+    process.kill(copying ?? 0, "SIGCONT");
+  }
+  await server.settle(project.id, ada.key);
+  await page.goto(at("branches"));
+  await tree.getByRole("row", { name: /^copied .*ready/ }).waitFor();
+  await page.goto(at("operations"));
+  await page.getByText("Create branch storage").first().waitFor();
+  assert.equal(await page.getByText(/% of .* copied/).count(), 0);
 });
 
 test("of ten thousand branches only those near the window are in the page", async () => {

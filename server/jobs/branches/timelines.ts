@@ -1,10 +1,11 @@
+import type { CopyProgress } from "../../compute/driver.ts";
 import type { BranchReset } from "../../db/schema.ts";
 import { describeError } from "../../log.ts";
 import { openRolePassword, sealRolePassword } from "../../roles/password.ts";
 import { findComputeForJob, markEndpointIdleForJob } from "../computes/store.ts";
 import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
-import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
+import { type ClaimedOperation, finishOperationForJob, noteProgressForJob } from "../store.ts";
 import { atCompute, atPrivateCompute, removePrivateCompute } from "./private-computes.ts";
 import {
   type BranchRow,
@@ -21,7 +22,7 @@ export async function createTimeline(deps: JobDeps, operation: ClaimedOperation)
   if (branch.reset !== null) return await resetTimeline(deps, operation, branch, branch.reset);
   if (branch.schema_of !== null) return await seedTimeline(deps, operation, branch, branch.schema_of);
   await reach(deps, "create_timeline:claimed");
-  const origin = await makeStorage(deps, branch);
+  const origin = await makeStorage(deps, operation, branch);
   await reach(deps, "create_timeline:storage_made");
   await deps.db.transaction().execute(async (tx) => {
     await finishOperationForJob(tx, operation.id, deps.node_id);
@@ -53,13 +54,19 @@ async function seedTimeline(deps: JobDeps, operation: ClaimedOperation, branch: 
   await reach(deps, "seed_timeline:finished");
 }
 
-async function makeStorage(deps: JobDeps, { storage_id, parent_id, pg_version }: BranchRow) {
+async function makeStorage(deps: JobDeps, operation: ClaimedOperation, branch: BranchRow) {
+  const { storage_id, parent_id, pg_version } = branch;
   if (parent_id === null) {
     await deps.storage.createRoot(storage_id, { pg_version });
     return undefined;
   }
   const parent = await getBranchForJob(deps.db, parent_id);
-  return await deps.storage.branch(storage_id, parent.storage_id);
+  return await clone(deps, operation, storage_id, parent.storage_id);
+}
+
+async function clone(deps: JobDeps, { id }: ClaimedOperation, storage_id: string, from_storage_id: string) {
+  const onProgress = (progress: CopyProgress) => noteProgressForJob(deps.db, id, progress);
+  return await deps.storage.branch(storage_id, from_storage_id, { onProgress });
 }
 
 /**
@@ -69,7 +76,7 @@ async function makeStorage(deps: JobDeps, { storage_id, parent_id, pg_version }:
 async function resetTimeline(deps: JobDeps, operation: ClaimedOperation, branch: BranchRow, reset: BranchReset) {
   await reach(deps, "reset_timeline:claimed");
   const source = await getBranchForJob(deps.db, reset.source_id);
-  const origin = await deps.storage.branch(reset.storage_id, source.storage_id);
+  const origin = await clone(deps, operation, reset.storage_id, source.storage_id);
   await reach(deps, "reset_timeline:storage_made");
   for (const id of await listEndpointIdsForJob(deps.db, branch.id)) {
     const compute = await findComputeForJob(deps.db, id);

@@ -5,6 +5,7 @@ import { paths } from "../../paths.ts";
 import { buttonClass } from "../../ui/Button.tsx";
 import { Notice } from "../../ui/Notice.tsx";
 import { describeAction, hasFailed, isMoving } from "./operations.ts";
+import { describeProgress } from "./states.tsx";
 
 interface ProgressProps {
   readonly project_id: string;
@@ -64,7 +65,7 @@ function Step({ operation }: { readonly operation: Operation }) {
         className={`size-4 ${done ? "text-accent" : hasFailed(operation) ? "text-danger" : "text-muted"}`}
       />
       {describeAction(operation.action)}
-      <span className="text-muted">{operation.status}</span>
+      <span className="text-muted">{[operation.status, describeProgress(operation)].filter(Boolean).join(", ")}</span>
     </li>
   );
 }

@@ -24,8 +24,27 @@ const BRANCH_STATES: Record<Branch["current_state"], string> = {
   ready: "ready",
 };
 
-export function BranchState({ branch }: { readonly branch: Branch }) {
-  return <State kind={branch.current_state === "ready" ? "on" : "moving"}>{BRANCH_STATES[branch.current_state]}</State>;
+interface BranchStateProps {
+  readonly branch: Branch;
+  /** Where known; of what is being done to the branch only how far a copy is shows. */
+  readonly operations?: readonly Operation[] | undefined;
+}
+
+export function BranchState({ branch, operations = [] }: BranchStateProps) {
+  const { id, current_state } = branch;
+  const copy = operations.find(({ branch_id, progress }) => branch_id === id && progress !== undefined)?.progress;
+  const percent = copy && current_state !== "ready" ? `, ${percentOf(copy)} %` : "";
+  return <State kind={current_state === "ready" ? "on" : "moving"}>{BRANCH_STATES[current_state] + percent}</State>;
+}
+
+/** Never 100: what is copied has yet to be written out. */
+function percentOf({ copied_bytes, total_bytes }: NonNullable<Operation["progress"]>): number {
+  return Math.min(99, Math.floor((100 * copied_bytes) / Math.max(1, total_bytes)));
+}
+
+/** How far the copy is that an operation makes; undefined where it makes none. */
+export function describeProgress({ progress }: Operation): string | undefined {
+  return progress && `${percentOf(progress)} % of ${formatBytes(progress.total_bytes)} copied`;
 }
 
 export function OperationState({ operation }: { readonly operation: Operation }) {

@@ -1,5 +1,6 @@
 import { type Branch, getProjectBranch, listProjectBranches } from "@latchkey/contract/branches.ts";
 import { listProjectEndpoints } from "@latchkey/contract/endpoints.ts";
+import type { Operation } from "@latchkey/contract/operations.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { ChevronDown } from "lucide-react";
@@ -85,7 +86,7 @@ export function BranchPage() {
       {/* One answer for a branch that is not there, instead of one from every section. */}
       {found ? (
         <>
-          <BranchFacts branch={found} parent={node?.parent} />
+          <BranchFacts branch={found} parent={node?.parent} operations={operations} />
           <Section title="Connect">
             <ConnectionPanel {...params} />
           </Section>
@@ -110,12 +111,18 @@ export function BranchPage() {
   );
 }
 
-function BranchFacts({ branch, parent }: { readonly branch: Branch; readonly parent: Branch | undefined }) {
+interface BranchFactsProps {
+  readonly branch: Branch;
+  readonly parent: Branch | undefined;
+  readonly operations: readonly Operation[] | undefined;
+}
+
+function BranchFacts({ branch, parent, operations }: BranchFactsProps) {
   return (
     <Facts>
       <Fact name="State">
         <span className="flex flex-wrap items-center gap-2">
-          <BranchState branch={branch} />
+          <BranchState branch={branch} operations={operations} />
           {branch.default && <Tag>default</Tag>}
           {branch.protected && <Tag>protected</Tag>}
         </span>

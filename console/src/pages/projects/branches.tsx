@@ -1,5 +1,6 @@
 import { listProjectBranches } from "@latchkey/contract/branches.ts";
 import { listProjectEndpoints } from "@latchkey/contract/endpoints.ts";
+import type { Operation } from "@latchkey/contract/operations.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { CornerDownRight, GitBranch } from "lucide-react";
@@ -26,7 +27,7 @@ import { Time } from "../../ui/Time.tsx";
 const INDENTS = ["", "pl-0", "pl-5", "pl-10", "pl-15", "pl-20"];
 
 /** `as_tree`: in the order of the tree, where the indentation says what a branch comes from. */
-function columnsFor(as_tree: boolean): readonly Column<BranchNode>[] {
+function columnsFor(as_tree: boolean, operations: readonly Operation[] | undefined): readonly Column<BranchNode>[] {
   return [
     {
       id: "name",
@@ -41,7 +42,7 @@ function columnsFor(as_tree: boolean): readonly Column<BranchNode>[] {
       width: "w-32",
       from: "md",
       value: ({ branch }) => branch.current_state,
-      cell: ({ branch }) => <BranchState branch={branch} />,
+      cell: ({ branch }) => <BranchState branch={branch} operations={operations} />,
     },
     {
       id: "compute",
@@ -137,7 +138,7 @@ export function BranchesPage() {
     [branches.data, endpoints.data],
   );
   const as_tree = view.sort === undefined && view.search === "";
-  const columns = useMemo(() => columnsFor(as_tree), [as_tree]);
+  const columns = useMemo(() => columnsFor(as_tree, operations.data), [as_tree, operations.data]);
   return (
     <Page
       title="Branches"

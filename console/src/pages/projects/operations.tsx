@@ -2,7 +2,7 @@ import type { Operation } from "@latchkey/contract/operations.ts";
 import { useParams } from "@tanstack/react-router";
 import { Failure } from "../../components/Failures.tsx";
 import { describeAction, isMoving, useOperations } from "../../components/projects/operations.ts";
-import { OperationState } from "../../components/projects/states.tsx";
+import { describeProgress, OperationState } from "../../components/projects/states.tsx";
 import { useTableView } from "../../components/table-view.ts";
 import { Mono } from "../../ui/Code.tsx";
 import { type Column, DataTable } from "../../ui/DataTable.tsx";
@@ -18,6 +18,7 @@ const COLUMNS: readonly Column<Operation>[] = [
     cell: (operation) => (
       <>
         <span>{describeAction(operation.action)}</span>
+        {operation.progress && <span className="text-13 font-normal text-muted">{describeProgress(operation)}</span>}
         {operation.error && <span className="text-13 font-normal text-danger">{operation.error}</span>}
         {operation.retry_at && isMoving(operation) && (
           <span className="text-13 font-normal text-muted">

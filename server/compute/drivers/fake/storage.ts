@@ -1,5 +1,5 @@
 import type { Clock } from "../../../clock.ts";
-import { type BranchOrigin, DriverError, type StorageDriver } from "../../driver.ts";
+import { type BranchOptions, type BranchOrigin, DriverError, type StorageDriver } from "../../driver.ts";
 import { checkId } from "../../names.ts";
 import type { Turns } from "../turns.ts";
 import { type FakeBranch, type FakeCompute, runs, type Shelf } from "./state.ts";
@@ -41,7 +41,7 @@ export class FakeStorage implements StorageDriver {
     });
   }
 
-  async branch(branch_id: string, from_branch_id: string): Promise<BranchOrigin> {
+  async branch(branch_id: string, from_branch_id: string, { onProgress }: BranchOptions = {}): Promise<BranchOrigin> {
     const { branches, switches, turns, clock } = this.#options;
     for (const id of [branch_id, from_branch_id]) checkId(id);
     await switches.meet("branch", branch_id);
@@ -55,6 +55,7 @@ export class FakeStorage implements StorageDriver {
         lsn: `0/${(++this.#places).toString(16).toUpperCase()}`,
         at: new Date(clock.now_ms()).toISOString(),
       };
+      await onProgress?.({ copied_bytes: origin.copied_bytes, total_bytes: origin.copied_bytes });
       await branches.put(branch_id, { ...from, origin });
       return origin;
     });

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../../../clock.ts";
 import type { Account } from "../../../postgres/account.ts";
 import type { Binaries } from "../../../postgres/binaries.ts";
@@ -15,7 +16,7 @@ import {
   writeOwned,
   writePrivateDurably,
 } from "../../../postgres/files.ts";
-import { type BranchOrigin, DriverError } from "../../driver.ts";
+import { type BranchOptions, type BranchOrigin, DriverError } from "../../driver.ts";
 import { MAINTENANCE_DATABASE } from "../../names.ts";
 import type { Turns } from "../turns.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
@@ -34,6 +35,10 @@ export interface CloneParts {
   /** The superuser's way into the compute that runs on a branch; undefined when none is known to run. */
   readonly adminOf: (branch_id: string) => AdminAddress | undefined;
 }
+
+type Cloning = CloneParts & { readonly onProgress?: BranchOptions["onProgress"] };
+
+const PROGRESS_EVERY_MS = 500;
 
 /** Not copied: a clone has its own, or gets it at its start. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
@@ -66,7 +71,7 @@ export async function findCopyMethod(directory: string): Promise<CopyMethod> {
  * start replays what changed meanwhile. A stopped one is copied as it is, and waits for that with its start.
  */
 export async function cloneBranch(
-  parts: CloneParts,
+  parts: Cloning,
   from: { readonly branch_id: string; readonly folder: string },
   target: string,
 ): Promise<BranchOrigin> {
@@ -96,18 +101,18 @@ export async function cloneBranch(
 }
 
 /** Copies a source that no server works on, or returns undefined. To be called while none can be started. */
-async function copyStopped(parts: CloneParts, source: string, folder: string): Promise<string | undefined> {
+async function copyStopped(parts: Cloning, source: string, folder: string): Promise<string | undefined> {
   const [from, to] = [dataOf(source), dataOf(folder)];
   if (findPostmaster(from) !== undefined) return undefined;
   const lsn = await readCheckpoint(from);
-  await copyEntries(parts, from, await entriesOf(from), to);
+  await copyFiles(parts, from, to);
   await makeEmpty(parts, to);
   await copyEntries(parts, join(from, "pg_wal"), await logSegments(from), join(to, "pg_wal"));
   await copyFirstPassword(source, folder);
   return lsn;
 }
 
-async function copyRunning(parts: CloneParts, from: { branch_id: string; folder: string }, folder: string) {
+async function copyRunning(parts: Cloning, from: { branch_id: string; folder: string }, folder: string) {
   const address = parts.adminOf(from.branch_id);
   if (address === undefined) throw new DriverError("not_running", "the compute of the source is not known yet");
   const [source, target] = [dataOf(from.folder), dataOf(folder)];
@@ -118,7 +123,7 @@ async function copyRunning(parts: CloneParts, from: { branch_id: string; folder:
     const started = await session.query<{ segment: string }>(
       "SELECT pg_walfile_name(pg_backup_start('latchkey branch', true)) AS segment",
     );
-    await copyEntries(parts, source, await entriesOf(source), target);
+    await copyFiles(parts, source, target);
     await makeEmpty(parts, target);
     const stopped = await session.query<{ lsn: string; label: string; segment: string }>(
       `SELECT lsn::text, labelfile AS label, pg_walfile_name(lsn) AS segment FROM pg_backup_stop(false)`,
@@ -132,6 +137,34 @@ async function copyRunning(parts: CloneParts, from: { branch_id: string; folder:
   });
   await copyFirstPassword(from.folder, folder);
   return lsn;
+}
+
+/** Copies all but the log, and tells meanwhile how much of it is there. */
+async function copyFiles(parts: Cloning, from: string, to: string): Promise<void> {
+  const { method, onProgress } = parts;
+  const names = await entriesOf(from);
+  if (method === "reflink" || onProgress === undefined) return await copyEntries(parts, from, names, to);
+  const total = await sizeOf(from, ["--exclude=pg_wal"]);
+  const tell = async () => {
+    const copied_bytes = await sizeOf(to);
+    await onProgress({ copied_bytes, total_bytes: Math.max(copied_bytes, total) });
+  };
+  const done = new AbortController();
+  const tellOverAndOver = async () => {
+    while (!done.signal.aborted) {
+      await tell();
+      await delay(PROGRESS_EVERY_MS, undefined, { signal: done.signal });
+    }
+  };
+  // Aborted in the end; and a copy goes on when nobody can be told of it.
+  const telling = tellOverAndOver().catch(() => {});
+  try {
+    await copyEntries(parts, from, names, to);
+  } finally {
+    done.abort();
+    await telling;
+  }
+  await tell();
 }
 
 async function entriesOf(data: string): Promise<string[]> {
@@ -182,9 +215,12 @@ async function readCheckpoint(data: string): Promise<string> {
   }
 }
 
-async function sizeOf(data: string): Promise<number> {
-  const text = await runCommand("du", ["-s", "-B1", data]);
-  return Number.parseInt(text, 10);
+/** Bytes of disk; what a running server deletes meanwhile is left out, and makes `du` end with an error after its figure. */
+async function sizeOf(data: string, args: readonly string[] = []): Promise<number> {
+  const text = await runCommand("sh", ["-c", 'du -s -B1 "$@" 2>/dev/null || true', "sh", ...args, data]);
+  const bytes = Number.parseInt(text, 10);
+  if (Number.isNaN(bytes)) throw new Error(`du does not tell the size of ${data}`);
+  return bytes;
 }
 
 /** Where a branch comes from; undefined for one that was made empty. */
