@@ -28,6 +28,8 @@ export interface Config {
   readonly pg_key: string | undefined;
   /** Whose Postgres connections may do without TLS: those of this machine, everybody's, nobody's. */
   readonly pg_plaintext: "loopback" | "allowed" | "refused";
+  /** The program that pools connections; `off`: none; absent: the one in the system's usual places, where there is one. */
+  readonly pgbouncer: string | undefined;
   /** Where the servers of other machines reach this one's computes; absent: only those of this machine do. */
   readonly node_address: NodeAddress | undefined;
   /** How many proxies stand in front and are believed about the client's address; 0: none. */
@@ -223,6 +225,11 @@ const SETTINGS: Record<string, Setting<unknown>> = {
     key: "pg_plaintext",
     help: "Postgres clients that may do without TLS: loopback, allowed, refused (loopback)",
     parse: oneOf(["loopback", "allowed", "refused"], "loopback"),
+  },
+  LATCHKEY_PGBOUNCER: {
+    key: "pgbouncer",
+    help: "PgBouncer 1.21 or later, for pooled connections; off: each has a session of its own (absent: the system's)",
+    parse: (value) => (value === "off" ? value : file(value)),
   },
   LATCHKEY_NODE_ADDRESS: {
     key: "node_address",

@@ -67,6 +67,8 @@ export interface Events {
   "mail.sent": { template: string };
   "mail.failed": { template: string; error: string };
   "database.error": { error: string };
+  /** PgBouncer is there and cannot be used. */
+  "pooler.unusable": { reason: string };
   /** What the room of PostgreSQL processes reports of itself. */
   "postgres.event": { event: string; fields: object };
 }
@@ -101,6 +103,7 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "branch.schema_unread": "warn",
   "mail.failed": "error",
   "database.error": "error",
+  "pooler.unusable": "warn",
   "postgres.event": "debug",
 };
 

@@ -50,6 +50,7 @@ import { NodeHold, NodeTaken } from "./placement/hold.ts";
 import { thisNetwork } from "./placement/machine.ts";
 import { listDataNodes } from "./placement/store.ts";
 import { PostgresError } from "./postgres/errors.ts";
+import { findPgBouncer, type PgBouncer } from "./postgres/pgbouncer.ts";
 import { consumptionRoutes } from "./projects/consumption/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { roleRoutes } from "./roles/routes.ts";
@@ -260,9 +261,10 @@ async function openInParallel(config: Config, machinery: Machinery, opening: Ope
     started.add("placement", () => hold.release());
     return { instance, hold };
   });
-  const openDrivers = () =>
-    openLocalDriver({
+  const openDrivers = async () =>
+    await openLocalDriver({
       ...{ dataDir: config.data_dir, ...machinery, clock, log: postgresLog(log) },
+      pgbouncer: await findPooler(config, machinery, log),
       mayStart: async () => (await holding).hold.mayStart(),
     });
   // Before the node is taken nothing of it may be touched, unless its database is in the same directory: then nobody else
@@ -273,6 +275,18 @@ async function openInParallel(config: Config, machinery: Machinery, opening: Ope
   if (opened.status === "rejected") throw opened.reason;
   if (drivers.status === "rejected") throw drivers.reason;
   return { ...opened.value, drivers: drivers.value };
+}
+
+/** One that is named must do; one that is only there need not. */
+async function findPooler({ pgbouncer }: Config, { account }: Machinery, log: Log): Promise<PgBouncer | undefined> {
+  if (pgbouncer === "off") return undefined;
+  try {
+    return await findPgBouncer(pgbouncer, account);
+  } catch (error) {
+    if (pgbouncer !== undefined) throw error;
+    log.event("pooler.unusable", { reason: describeError(error) });
+    return undefined;
+  }
 }
 
 /** An address that others use may be one that this machine does not know, so then every one of its own is listened on. */

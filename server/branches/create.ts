@@ -5,7 +5,7 @@ import type { BodyOf } from "@latchkey/contract/route.ts";
 import type { ProjectAccess } from "../access/handles.ts";
 import { copyDatabases, insertDatabase } from "../databases/store.ts";
 import { newAdminPassword, sealAdminPassword } from "../endpoints/admin-password.ts";
-import { connectionUri } from "../endpoints/connection-uri.ts";
+import { connectionUri, poolerHost } from "../endpoints/connection-uri.ts";
 import { chooseSettings, chooseSuspendTimeout } from "../endpoints/settings.ts";
 import { insertEndpoint } from "../endpoints/store.ts";
 import { newBranchId, newEndpointId } from "../ids.ts";
@@ -124,8 +124,8 @@ function withoutPassword({ password: _, ...role }: Role): Role {
   return role;
 }
 
-function connectionOf({ host }: Endpoint, { name: role, password = "" }: Role, database: string) {
+function connectionOf({ id, host }: Endpoint, { name: role, password = "" }: Role, database: string) {
   const target = { host, role, password, database };
-  // There is no pooler yet; the same host, so that a client which asks for a pooled string gets one that works.
-  return { connection_uri: connectionUri(target), connection_parameters: { ...target, pooler_host: host } };
+  const connection_parameters = { ...target, pooler_host: poolerHost(host, id) };
+  return { connection_uri: connectionUri(target), connection_parameters };
 }

@@ -135,6 +135,8 @@ export interface ComputeCapabilities {
   readonly unix_socket: boolean;
   /** Whether TLS and SCRAM channel binding (`SCRAM-SHA-256-PLUS`) are offered on TCP. */
   readonly tls: boolean;
+  /** Whether `ensurePooler` gives poolers. */
+  readonly pooling: boolean;
   /** Whether `readSchema` gives SQL for this PostgreSQL version. */
   readonly schema_dump: boolean;
   /** How many read-write computes may run on one branch at a time. */
@@ -178,6 +180,16 @@ export interface ComputeStatus {
   readonly address?: ComputeAddress;
   /** Present while running, where computes are processes; for people and tests. */
   readonly pid?: number;
+}
+
+/** Who comes to a pooler. */
+export interface PoolerLogin {
+  /** The role's. */
+  readonly name: string;
+  /** That the compute has for the role at this moment. */
+  readonly verifier: string;
+  /** Absent: the one that has the role's name. */
+  readonly database?: string | undefined;
 }
 
 export interface RoleSpec {
@@ -244,6 +256,13 @@ export interface ComputeDriver {
    * start is quick; `immediate` does not wait for that and the next start recovers. Not running is no error.
    */
   suspend(endpoint_id: string, mode: "fast" | "immediate"): Promise<void>;
+  /**
+   * Makes a pooler run in front of the compute, to which the login's role can sign in, and says where. Its sessions have
+   * one of PostgreSQL's only for as long as a transaction lasts. Undefined: there is none for this login. It ends with the
+   * compute, and, for all who use it, when a role comes with another verifier than before: the sessions that a pooler has
+   * kept must never be those of somebody who had the name once. Needs `ensureRunning` first.
+   */
+  ensurePooler(endpoint_id: string, login: PoolerLogin): Promise<ComputeAddress | undefined>;
   /** Makes roles and databases as the spec says, in the order roles, databases, absent. Needs `ensureRunning` first. */
   apply(endpoint_id: string, content: ContentSpec): Promise<void>;
   /** What is known about one compute, or undefined when there is none under this id. Reads the machine, not memory. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { connectionUri } from "./connection-uri.ts";
+import { connectionUri, poolerHost } from "./connection-uri.ts";
 
 describe("a connection string", () => {
   it("says everything that a client needs, and asks for encryption and channel binding", () => {
@@ -8,6 +8,22 @@ describe("a connection string", () => {
     assert.equal(
       connectionUri(target),
       "postgresql://neondb_owner:npg_x@127.0.0.1:5433/neondb?sslmode=require&channel_binding=require",
+    );
+  });
+
+  it("leads to the pooler by its name, and by an option where computes have none", () => {
+    const id = "ep-still-river-00000000";
+    const target = { role: "owner", password: "npg_x", database: "neondb", pooled: { endpoint_id: id } };
+    const named = `${id}.db.example.com:5432`;
+    assert.equal(poolerHost(named, id), `${id}-pooler.db.example.com:5432`);
+    assert.equal(
+      connectionUri({ ...target, host: named }),
+      `postgresql://owner:npg_x@${id}-pooler.db.example.com:5432/neondb?sslmode=require&channel_binding=require`,
+    );
+    assert.equal(poolerHost("127.0.0.1:5433", id), "127.0.0.1:5433");
+    assert.equal(
+      connectionUri({ ...target, host: "127.0.0.1:5433" }),
+      `postgresql://owner:npg_x@127.0.0.1:5433/neondb?sslmode=require&channel_binding=require&options=endpoint%3D${id}-pooler`,
     );
   });
 

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { ComputePlace } from "./directory.ts";
+import type { ComputePlace, Reached } from "./directory.ts";
 import { Inbox, PeerGone } from "./inbox.ts";
 import { type Proven, SCRAM, ScramRelay } from "./scram.ts";
 import { SteadySocket } from "./steady-socket.ts";
@@ -28,6 +28,8 @@ export interface ComputeSession {
   /** That `ReadyForQuery`, and whatever followed it. */
   readonly ready: Buffer;
   readonly cancel_key: CancelKey;
+  /** It is a pooler's. */
+  readonly pooled: boolean;
 }
 
 /** What a cancel key of ours stands for. */
@@ -63,7 +65,7 @@ export async function openComputeSession(
   parameters: ReadonlyMap<string, string>,
   proven: Pick<Proven, "client_key" | "server_key" | "salt">,
 ): Promise<ComputeSession> {
-  const socket = await reach(at, "session");
+  const { socket, pooled } = await reach(at, "session");
   const inbox = new Inbox(socket, LONGEST_MESSAGE);
   // One that came over a link was paused when the link's own talk was over.
   socket.resume();
@@ -71,7 +73,7 @@ export async function openComputeSession(
     socket.write(encodeStartup(parameters));
     await signIn(socket, inbox, proven);
     const { greeting, ready, cancel_key } = await readGreeting(inbox);
-    return { socket, greeting, ready: Buffer.concat([ready, inbox.detach()]), cancel_key };
+    return { socket, greeting, ready: Buffer.concat([ready, inbox.detach()]), cancel_key, pooled };
   } catch (error) {
     socket.destroy();
     // 57P03: starting up, or shutting down since we asked where it is.
@@ -83,7 +85,7 @@ export async function openComputeSession(
 
 /** Asks a compute to cancel what the session with that key is doing; returns when it has been asked. */
 export async function cancelAt(at: ComputePlace, key: CancelKey): Promise<void> {
-  const socket = await reach(at, "cancel");
+  const { socket } = await reach(at, "cancel");
   await new Promise<void>((resolve) => {
     socket.on("close", resolve).on("error", () => {});
     // PostgreSQL answers by closing, after the signal is sent.
@@ -93,20 +95,20 @@ export async function cancelAt(at: ComputePlace, key: CancelKey): Promise<void> 
 
 /** Passes on a cancel request that comes over a link. */
 export async function cancelThrough(link: Socket, at: ComputePlace): Promise<void> {
-  const socket = await reach(at, "cancel");
+  const { socket } = await reach(at, "cancel");
   await pipeline(link, socket, link).catch(() => {});
 }
 
 /** Connects to the compute. Throws `ComputeAway`, and what its place throws. */
-export async function reach(at: ComputePlace, purpose: "session" | "cancel"): Promise<Socket> {
+export async function reach(at: ComputePlace, purpose: "session" | "cancel"): Promise<Reached> {
   if ("connect" in at) return await at.connect(purpose);
-  const { socket_directory, port } = at;
+  const { socket_directory, port, pooled = false } = at;
   return await new Promise((resolve, reject) => {
     const socket = new SteadySocket().connect(join(socket_directory, `.s.PGSQL.${port}`));
     const failed = (error: Error) => reject(new ComputeAway("the compute cannot be reached", { cause: error }));
     socket.once("error", failed).once("connect", () => {
       socket.off("error", failed);
-      resolve(socket);
+      resolve({ socket, pooled });
     });
   });
 }

@@ -14,6 +14,18 @@ export interface Directory {
    * time for each endpoint, and not while the compute can be reached where it was last.
    */
   wake(endpoint_id: string): Promise<ComputePlace>;
+  /**
+   * The pooler in front of an endpoint's compute, which runs on this node; undefined where there is none for this login.
+   * Throws `ComputeAway` when the compute does not run, `VerifierChanged` when it has no such role any more.
+   */
+  pool(endpoint_id: string, login: Login): Promise<ComputeSocket | undefined>;
+}
+
+/** What a client wants to be, and where. */
+export interface Login {
+  readonly role: string;
+  /** Absent: the one that has the role's name. */
+  readonly database?: string | undefined;
 }
 
 export interface Target {
@@ -21,6 +33,8 @@ export interface Target {
   readonly allowed_ips: readonly string[];
   /** How many clients may be connected at a time. */
   readonly max_connections: number;
+  /** And how many to its pooler; absent: there is none, and each has a session of its own. */
+  readonly max_pooled_connections?: number;
   /** Nobody may start it or connect to it, which only those who have proved themselves are told. */
   readonly disabled?: boolean;
   /** The quota that its project has used up, by its name in the API: nobody may start it, which they are told, too. */
@@ -32,14 +46,23 @@ export type ComputePlace = ComputeSocket | DistantCompute;
 /** A compute of another node, reached by way of that node's gateway. */
 export interface DistantCompute {
   /** A stream to the compute's socket. Throws `WireError`, and `ComputeAway` where it is worth another try. */
-  connect(purpose: "session" | "cancel"): Promise<Socket>;
+  connect(purpose: "session" | "cancel"): Promise<Reached>;
+  /** The same by way of the pooler in front of it, where its node has one for this login. */
+  pooled(login: Login): DistantCompute;
 }
 
-/** Where a compute listens on this machine. */
+export interface Reached {
+  readonly socket: Socket;
+  /** Whether a pooler is at the other end. */
+  readonly pooled: boolean;
+}
+
+/** Where a compute, or the pooler in front of it, listens on this machine. */
 export interface ComputeSocket {
   readonly socket_directory: string;
   /** The number in the socket's name. */
   readonly port: number;
+  readonly pooled?: true;
 }
 
 /** What happened, for logs and metrics: the true reason, which the client is not told. */

@@ -1,7 +1,10 @@
+import { type ComputeDriver, DriverError } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
 import { ID_PATTERNS } from "../ids.ts";
-import type { ComputePlace, ComputeSocket, Directory, Target } from "./directory.ts";
+import { ComputeAway } from "./compute-session.ts";
+import type { ComputePlace, ComputeSocket, Directory, Login, Target } from "./directory.ts";
 import type { Links } from "./links/links.ts";
+import { VerifierChanged } from "./scram.ts";
 import { Slots } from "./slots.ts";
 import { findEndpointForGateway } from "./store.ts";
 import type { Verifiers } from "./verifiers.ts";
@@ -10,12 +13,15 @@ export interface EndpointDirectoryDeps {
   readonly db: Db;
   readonly verifiers: Pick<Verifiers, "find">;
   readonly wake: (endpoint_id: string) => Promise<ComputeSocket>;
+  readonly compute: Pick<ComputeDriver, "capabilities" | "ensurePooler">;
   /** The way to other nodes' computes; absent: there are no other nodes. */
   readonly links?: Pick<Links, "find"> | undefined;
 }
 
 /** A compute takes 100, of which PostgreSQL keeps 3 for its superuser: the control plane can always get in. */
 const MAX_CONNECTIONS = 97;
+/** As Neon's pooler takes. */
+const MAX_POOLED_CONNECTIONS = 10_000;
 /**
  * How many questions strangers can make us ask the database at a time. The pool is shared with the API, which a flood
  * at the gateway must not stop.
@@ -39,6 +45,7 @@ export class EndpointDirectory implements Directory {
     return {
       allowed_ips: protected_branches_only && !found.protected ? [] : ips,
       max_connections: MAX_CONNECTIONS,
+      ...(this.#deps.compute.capabilities().pooling ? { max_pooled_connections: MAX_POOLED_CONNECTIONS } : {}),
       disabled: found.disabled,
       ...(found.quota_exceeded === null ? {} : { quota_exceeded: found.quota_exceeded }),
     };
@@ -53,5 +60,21 @@ export class EndpointDirectory implements Directory {
 
   async wake(endpoint_id: string): Promise<ComputePlace> {
     return (await this.#deps.links?.find(endpoint_id)) ?? (await this.#deps.wake(endpoint_id));
+  }
+
+  async pool(endpoint_id: string, { role, database }: Login): Promise<ComputeSocket | undefined> {
+    const { compute, verifiers } = this.#deps;
+    if (!compute.capabilities().pooling) return undefined;
+    // Asked again, now that the compute runs: what the client proved itself against may be from before its sleep, and a
+    // pooler that has signed in once does not ask the compute for each client.
+    const verifier = await verifiers.find(endpoint_id, role);
+    if (verifier === undefined) throw new VerifierChanged("the role has no password any more");
+    try {
+      const at = await compute.ensurePooler(endpoint_id, { name: role, verifier, database });
+      return at && { socket_directory: at.socket_directory, port: at.port, pooled: true };
+    } catch (error) {
+      if (!(error instanceof DriverError && error.code === "not_running")) throw error;
+      throw new ComputeAway("the compute does not run", { cause: error });
+    }
   }
 }

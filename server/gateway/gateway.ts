@@ -10,15 +10,16 @@ import {
   openComputeSession,
   reach,
 } from "./compute-session.ts";
-import type { ComputePlace, Directory, GatewayEvent, Target } from "./directory.ts";
+import type { ComputePlace, ComputeSocket, Directory, GatewayEvent, Login, Target } from "./directory.ts";
 import { Doorway } from "./doorway.ts";
 import { type Admitted, Handshake, type HandshakeDeps, type Plaintext, Refused } from "./handshake.ts";
 import { PeerGone } from "./inbox.ts";
+import type { OpenedForLink } from "./links/server.ts";
 import { closeSoon, Relay } from "./relay.ts";
 import { VerifierChanged } from "./scram.ts";
 import { SingleFlight } from "./single-flight.ts";
 import type { TlsIdentity } from "./tls-identity.ts";
-import { type Traffic, TrafficBook } from "./traffic.ts";
+import { type SessionKind, type Traffic, TrafficBook } from "./traffic.ts";
 import {
   AUTHENTICATION,
   encodeAuthentication,
@@ -57,7 +58,7 @@ const SHUTDOWN = { sqlstate: SQLSTATE.admin_shutdown, message: "terminating conn
 const AUTHENTICATION_OK = encodeAuthentication(AUTHENTICATION.ok);
 const NO_POOLER = encodeNotice({
   sqlstate: "01000",
-  message: "there is no pooler here: this connection is a session of its own",
+  message: "there is no pooler for this connection: it is a session of its own",
 });
 const RETRY_MS = 25;
 /** A client that has vanished without a word is noticed by this, and its session does not keep a compute awake. */
@@ -78,6 +79,8 @@ export class Gateway {
   readonly #wakes: SingleFlight<ComputePlace>;
   /** Where computes were last. One that has gone is not there, and nobody else ever is: then it is woken. */
   readonly #addresses = new Map<string, ComputePlace>();
+  /** And their poolers, for cancel requests of other nodes' clients. */
+  readonly #poolers = new Map<string, ComputeSocket>();
   readonly #handshake: HandshakeDeps;
   /** Port of each endpoint's own, by its id; the shared one under "". */
   readonly #servers = new Map<string, Server>();
@@ -115,6 +118,7 @@ export class Gateway {
     this.#servers.get(endpoint_id)?.close();
     this.#servers.delete(endpoint_id);
     this.#addresses.delete(endpoint_id);
+    this.#poolers.delete(endpoint_id);
     this.#traffic.forget(endpoint_id);
   }
 
@@ -226,51 +230,73 @@ export class Gateway {
   }
 
   /**
-   * Opens a compute of this node for a client that another node's gateway has let in. What it returns carries that link's
-   * bytes, and is to be called in the same turn. Throws `WireError`, `ComputeAway`.
+   * Opens a compute of this node, or its pooler, for a client that another node's gateway has let in. `join` carries that
+   * link's bytes, and is to be called in the same turn. Throws `WireError`, `ComputeAway`.
    */
-  async openForLink(endpoint_id: string): Promise<(link: Socket) => void> {
+  async openForLink(endpoint_id: string, login: Login | undefined): Promise<OpenedForLink> {
     const target = await this.#options.directory.findTarget(endpoint_id);
     if (this.#closing || !target || target.disabled) throw new WireError(SHUTDOWN.sqlstate, SHUTDOWN.message);
-    this.#beginOpening(endpoint_id, target);
+    const kind = kindOf(target, login !== undefined);
+    this.#beginOpening(endpoint_id, kind, target);
     try {
       const at = this.#addresses.get(endpoint_id) ?? (await this.#wake(endpoint_id));
       // Sent on, it could go round in a circle.
       if ("connect" in at) throw new ComputeAway("the compute is on another node");
-      const compute = await reach(at, "session").catch((error) => {
+      const { socket, pooled } = await this.#reachFor(endpoint_id, at, login).catch((error) => {
         if (this.#addresses.get(endpoint_id) === at) this.#addresses.delete(endpoint_id);
         throw error;
       });
-      return (link) => this.#carry(endpoint_id, link, compute);
+      return { join: (link) => this.#carry(endpoint_id, kind, link, socket), pooled };
     } finally {
-      this.#traffic.endOpening(endpoint_id);
+      this.#traffic.endOpening(endpoint_id, kind);
     }
   }
 
-  /** Where a compute was last, for what makes sense only if it is there still. */
-  addressOf(endpoint_id: string): ComputePlace | undefined {
-    return this.#addresses.get(endpoint_id);
+  async #reachFor(endpoint_id: string, at: ComputePlace, login: Login | undefined) {
+    try {
+      return await reach(login === undefined ? at : await this.#poolerOf(endpoint_id, at, login), "session");
+    } catch (error) {
+      if (error instanceof VerifierChanged) throw new WireError(SQLSTATE.invalid_password, error.message);
+      throw error;
+    }
   }
 
-  #beginOpening(endpoint_id: string, { max_connections }: Target): void {
-    if (this.#traffic.beginOpening(endpoint_id, max_connections)) return;
-    const message = `too many connections for endpoint, which takes ${max_connections}`;
+  /** Where a compute or its pooler was last, for what makes sense only if it is there still. */
+  addressOf(endpoint_id: string, kind: SessionKind): ComputePlace | undefined {
+    return (kind === "pooled" ? this.#poolers : this.#addresses).get(endpoint_id);
+  }
+
+  /** The pooler in front of a compute; the compute itself where there is none for this login. */
+  async #poolerOf(endpoint_id: string, at: ComputePlace, login: Login): Promise<ComputePlace> {
+    if ("connect" in at) return at.pooled(login);
+    const pooler = await this.#options.directory.pool(endpoint_id, login);
+    if (pooler === undefined) return at;
+    this.#poolers.set(endpoint_id, pooler);
+    return pooler;
+  }
+
+  #beginOpening(endpoint_id: string, kind: SessionKind, target: Target): void {
+    const { max_connections, max_pooled_connections = 0 } = target;
+    const limit = kind === "pooled" ? max_pooled_connections : max_connections;
+    if (this.#traffic.beginOpening(endpoint_id, kind, limit)) return;
+    const message = `too many connections for endpoint, which takes ${limit}`;
     throw new Refused("too_many_connections", SQLSTATE.too_many_connections, message);
   }
 
   async #open(admitted: Admitted): Promise<void> {
     const { route, target, proven, inbox, socket } = admitted;
-    const { endpoint_id } = route;
+    const { endpoint_id, pooled } = route;
+    const kind = kindOf(target, pooled);
     const began_ms = this.#options.clock.monotonic_ms();
     try {
       if (this.#closing) throw new WireError(SHUTDOWN.sqlstate, SHUTDOWN.message);
-      this.#beginOpening(endpoint_id, target);
+      this.#beginOpening(endpoint_id, kind, target);
       try {
         const { session, at } = await this.#reachCompute(admitted, began_ms + this.#limits.wake_ms);
         // Nothing may be awaited from here on: a socket that nobody listens to loses what comes.
-        this.#join(admitted, session, at);
+        this.#join(admitted, kind, session, at);
       } finally {
-        this.#traffic.endOpening(endpoint_id);
+        this.#traffic.endOpening(endpoint_id, kind);
       }
       const took_ms = this.#options.clock.monotonic_ms() - began_ms;
       this.#options.report({ event: "opened", endpoint_id, tls: admitted.tls, took_ms });
@@ -282,14 +308,16 @@ export class Gateway {
 
   /** Wakes the compute and signs in; tries again while the compute is on its way up or down. */
   async #reachCompute({ route, proven, inbox }: Admitted, until_ms: number) {
-    const { endpoint_id, parameters } = route;
+    const { endpoint_id, parameters, pooled } = route;
+    const login: Login = { role: parameters.get("user") ?? "", database: parameters.get("database") };
     const { clock } = this.#options;
     for (let tries = 0; ; tries++) {
       const at = this.#addresses.get(endpoint_id) ?? (await this.#wake(endpoint_id));
       if (inbox.gone) throw clientGone();
       try {
-        const session = await openComputeSession(at, parameters, proven);
-        if (!inbox.gone) return { at, session };
+        const place = pooled ? await this.#poolerOf(endpoint_id, at, login) : at;
+        const session = await openComputeSession(place, parameters, proven);
+        if (!inbox.gone) return { at: place, session };
         session.socket.destroy();
         throw clientGone();
       } catch (error) {
@@ -321,29 +349,40 @@ export class Gateway {
     }
   }
 
-  #join({ inbox, socket: client, startup, route }: Admitted, session: ComputeSession, at: ComputePlace): void {
+  #join(
+    { inbox, socket: client, startup, route }: Admitted,
+    kind: SessionKind,
+    session: ComputeSession,
+    at: ComputePlace,
+  ): void {
     const { endpoint_id, pooled } = route;
     const key = this.#cancel_keys.add(startup.minor, { at, key: session.cancel_key });
     const { greeting, ready } = session;
-    const notice = pooled ? NO_POOLER : Buffer.alloc(0);
+    const notice = pooled && !session.pooled ? NO_POOLER : Buffer.alloc(0);
     client.write(Buffer.concat([AUTHENTICATION_OK, greeting, encodeBackendKey(key), notice, ready]));
     const ahead = inbox.detach();
     if (ahead.length > 0) client.unshift(ahead);
-    this.#carry(endpoint_id, client, session.socket, () => this.#cancel_keys.remove(key));
+    this.#carry(endpoint_id, kind, client, session.socket, () => this.#cancel_keys.remove(key));
   }
 
-  #carry(endpoint_id: string, client: Socket, compute: Socket, onClose = () => {}): void {
+  #carry(endpoint_id: string, kind: SessionKind, client: Socket, compute: Socket, onClose = () => {}): void {
     const relay = new Relay(client, compute, {
+      // A pooler that ends does not say so to whoever is idle, and it ends when the compute goes to rest.
+      ...(kind === "pooled" ? { farewell: SHUTDOWN } : {}),
       onBusy: () => this.#traffic.touch(endpoint_id),
       onIdle: () => this.#traffic.settle(endpoint_id),
       onClose: () => {
         onClose();
-        this.#traffic.remove(endpoint_id, relay);
+        this.#traffic.remove(endpoint_id, kind, relay);
       },
     });
-    this.#traffic.add(endpoint_id, relay);
+    this.#traffic.add(endpoint_id, kind, relay);
   }
 }
+
+/** Where there is no pooler each client has a session of its own, whatever it asked for. */
+const kindOf = ({ max_pooled_connections }: Target, pooled: boolean): SessionKind =>
+  pooled && max_pooled_connections !== undefined ? "pooled" : "direct";
 
 const clientGone = () => new PeerGone("the client did not wait for its compute");
 

@@ -33,7 +33,7 @@ export interface OpenGatewayOptions {
   /** Secret, 32 bytes, the same at every start and node. */
   readonly mock_key: Buffer;
   readonly db: Db;
-  readonly compute: Pick<ComputeDriver, "query">;
+  readonly compute: Pick<ComputeDriver, "query" | "capabilities" | "ensurePooler">;
   readonly wake: (endpoint_id: string) => Promise<ComputeSocket>;
   readonly rest: (endpoint_id: string, isIdle: () => boolean) => Promise<void>;
   readonly changePort: (endpoint_id: string) => Promise<unknown>;
@@ -84,7 +84,7 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     onFailure: (endpoint_id, error) => report({ event: "failed", endpoint_id, error }),
   });
   const gateway: Gateway = new Gateway({
-    directory: new EndpointDirectory({ db, verifiers, wake, links }),
+    directory: new EndpointDirectory({ db, verifiers, wake, compute, links }),
     tls: () => tls.identity,
     ...(domain === undefined ? {} : { domain: domain.name }),
     plaintext,

@@ -9,7 +9,16 @@ export interface RelayHooks {
   readonly onIdle: () => void;
   /** Both sides have gone. */
   readonly onClose: () => void;
+  /** What an idle client is told when the compute's side closes without a word; absent: that it has stopped. */
+  readonly farewell?: Farewell;
 }
+
+interface Farewell {
+  readonly sqlstate: string;
+  readonly message: string;
+}
+
+const STOPPED: Farewell = { sqlstate: SQLSTATE.crash_shutdown, message: "the compute has stopped" };
 
 const READY_BYTES = 6;
 /** What is copied rather than kept with the whole buffer that it was read into. */
@@ -89,7 +98,7 @@ export class Relay {
   }
 
   /** Ends the session: with a reason where the client can be told one. */
-  end(reason: { readonly sqlstate: string; readonly message: string }): void {
+  end(reason: Farewell): void {
     if (this.#idle && this.#client.writable) {
       this.#told = true;
       this.#client.write(encodeFatal(reason));
@@ -128,7 +137,7 @@ export class Relay {
   readonly #onComputeClosed = (): void => {
     // Between messages there is room for one of ours; within one it would be taken for data.
     if (this.#idle && !this.#told && this.#client.writable) {
-      this.#client.write(encodeFatal({ sqlstate: SQLSTATE.crash_shutdown, message: "the compute has stopped" }));
+      this.#client.write(encodeFatal(this.#hooks.farewell ?? STOPPED));
     }
     closeSoon(this.#client);
     this.#count();

@@ -92,6 +92,7 @@ export async function openFront(
         front.wakes++;
         return await stage.start();
       },
+      pool: async () => undefined,
       ...directory,
     },
   });

@@ -1,6 +1,9 @@
 import type { Clock } from "../clock.ts";
 import type { Relay } from "./relay.ts";
 
+/** Whether a client has a session of its own, or one of the pooler's. Each kind has its own limit. */
+export type SessionKind = "direct" | "pooled";
+
 /** Who uses an endpoint at this moment, for those who decide about its sleep. */
 export interface Traffic {
   /** Clients that have proved their password and wait for the compute. */
@@ -24,12 +27,25 @@ const NOTHING: Traffic = { opening: 0, open: 0, busy: 0, last_activity_ms: undef
 
 /** Counts the sessions of one endpoint. */
 class EndpointTraffic {
-  opening = 0;
+  readonly opening = { direct: 0, pooled: 0 };
   last_activity_ms: number | undefined;
   settled = 0;
   /** To those who have gone. */
   sent_bytes = 0;
-  readonly sessions = new Set<Relay>();
+  readonly sessions = { direct: new Set<Relay>(), pooled: new Set<Relay>() };
+
+  *all(): Iterable<Relay> {
+    yield* this.sessions.direct;
+    yield* this.sessions.pooled;
+  }
+
+  get open(): number {
+    return this.sessions.direct.size + this.sessions.pooled.size;
+  }
+
+  get waiting(): number {
+    return this.opening.direct + this.opening.pooled;
+  }
 }
 
 /** The sessions of all endpoints. */
@@ -44,36 +60,36 @@ export class TrafficBook {
   of(endpoint_id: string): Traffic {
     const found = this.#endpoints.get(endpoint_id);
     if (found === undefined) return NOTHING;
-    const { opening, sessions, last_activity_ms, settled } = found;
+    const { waiting: opening, open, last_activity_ms, settled } = found;
     let { sent_bytes } = found;
     let busy = 0;
-    for (const relay of sessions) {
+    for (const relay of found.all()) {
       if (!relay.idle) busy++;
       sent_bytes += relay.carried_bytes;
     }
-    return { opening, open: sessions.size, busy, last_activity_ms, settled, sent_bytes };
+    return { opening, open, busy, last_activity_ms, settled, sent_bytes };
   }
 
   /** Counts a client in, unless there are so many already. */
-  beginOpening(endpoint_id: string, max_connections: number): boolean {
-    const endpoint = this.#endpoint(endpoint_id);
-    if (endpoint.opening + endpoint.sessions.size >= max_connections) return false;
-    endpoint.opening++;
+  beginOpening(endpoint_id: string, kind: SessionKind, max_connections: number): boolean {
+    const { opening, sessions } = this.#endpoint(endpoint_id);
+    if (opening[kind] + sessions[kind].size >= max_connections) return false;
+    opening[kind]++;
     this.touch(endpoint_id);
     return true;
   }
 
-  endOpening(endpoint_id: string): void {
-    this.#endpoint(endpoint_id).opening--;
+  endOpening(endpoint_id: string, kind: SessionKind): void {
+    this.#endpoint(endpoint_id).opening[kind]--;
   }
 
-  add(endpoint_id: string, relay: Relay): void {
-    this.#endpoint(endpoint_id).sessions.add(relay);
+  add(endpoint_id: string, kind: SessionKind, relay: Relay): void {
+    this.#endpoint(endpoint_id).sessions[kind].add(relay);
   }
 
-  remove(endpoint_id: string, relay: Relay): void {
+  remove(endpoint_id: string, kind: SessionKind, relay: Relay): void {
     const endpoint = this.#endpoint(endpoint_id);
-    if (endpoint.sessions.delete(relay)) endpoint.sent_bytes += relay.carried_bytes;
+    if (endpoint.sessions[kind].delete(relay)) endpoint.sent_bytes += relay.carried_bytes;
     this.settle(endpoint_id);
   }
 
@@ -87,23 +103,23 @@ export class TrafficBook {
   }
 
   *sessions(): Iterable<Relay> {
-    for (const { sessions } of this.#endpoints.values()) yield* sessions;
+    for (const endpoint of this.#endpoints.values()) yield* endpoint.all();
   }
 
   sessionsOf(endpoint_id: string): Iterable<Relay> {
-    return this.#endpoints.get(endpoint_id)?.sessions ?? [];
+    return this.#endpoints.get(endpoint_id)?.all() ?? [];
   }
 
   get open(): number {
     let open = 0;
-    for (const { sessions, opening } of this.#endpoints.values()) open += sessions.size + opening;
+    for (const endpoint of this.#endpoints.values()) open += endpoint.open + endpoint.waiting;
     return open;
   }
 
   /** Of endpoints that have been deleted: what nobody will ask for again. */
   forget(endpoint_id: string): void {
     const found = this.#endpoints.get(endpoint_id);
-    if (found && found.opening === 0 && found.sessions.size === 0) this.#endpoints.delete(endpoint_id);
+    if (found && found.waiting === 0 && found.open === 0) this.#endpoints.delete(endpoint_id);
   }
 
   #endpoint(endpoint_id: string): EndpointTraffic {

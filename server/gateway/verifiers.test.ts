@@ -41,7 +41,12 @@ describe("the gateway, with the control plane's rows", () => {
       trafficOf: (id) => gateway?.trafficOf(id) ?? { settled: 0 },
       onFailure: (_, error) => failures.push(error),
     });
-    const directory = new EndpointDirectory({ db: database.db, verifiers, wake: () => stage.start() });
+    const directory = new EndpointDirectory({
+      db: database.db,
+      verifiers,
+      wake: () => stage.start(),
+      compute: stage.drivers.compute,
+    });
     const front = await openFront(t, stage, {
       directory: {
         findTarget: (id) => directory.findTarget(id),

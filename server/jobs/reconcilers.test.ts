@@ -221,6 +221,7 @@ describe("the reconcilers", () => {
     return {
       capabilities: () => compute.capabilities(),
       ensureRunning: compute.ensureRunning.bind(compute),
+      ensurePooler: compute.ensurePooler.bind(compute),
       suspend: compute.suspend.bind(compute),
       apply: compute.apply.bind(compute),
       status: compute.status.bind(compute),

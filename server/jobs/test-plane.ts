@@ -130,7 +130,11 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
   const { gateway, jobs: gateway_jobs } = await openGateway({
     ...{ shared: undefined, domain: undefined, plaintext: "loopback", certificate: undefined, data_dir },
     ...{ mock_key: sealer.strangersKey(), db, node_id: NODE_ID, clock: systemClock, log },
-    compute: { query: (id, query) => drivers.compute.query(id, query) },
+    compute: {
+      query: (id, query) => drivers.compute.query(id, query),
+      capabilities: () => drivers.compute.capabilities(),
+      ensurePooler: (id, login) => drivers.compute.ensurePooler(id, login),
+    },
     wake: (id) => machinery().waking.wake(id),
     rest: (id, isIdle) => machinery().waking.rest(id, isIdle),
     changePort: (id) => machinery().changePort(id),

@@ -6,6 +6,8 @@ export type PostgresErrorCode =
   | "no_account"
   /** No usable `postgres` and `initdb`. */
   | "no_binaries"
+  /** No usable PgBouncer. */
+  | "no_pooler"
   /** The account that runs PostgreSQL cannot reach a directory; the message says what to do. */
   | "unreachable_directory"
   /** A child program (`initdb`, `cp`, `postgres --single`) failed. */

@@ -11,7 +11,7 @@ import { getRolePassword } from "../roles/store.ts";
 
 /**
  * The connection string of a role for a database: on the branch and the compute that are named, else on the
- * branch of the compute, else on the default branch. There is no pooler yet, so `pooled` gives the same.
+ * branch of the compute, else on the default branch. With `pooled` it is the pooler's, whether or not the compute's node has one.
  */
 export async function composeConnectionUri(
   access: ProjectAccess,
@@ -19,10 +19,11 @@ export async function composeConnectionUri(
   query: QueryOf<typeof getConnectionURI>,
 ): Promise<string> {
   const endpoint = await chooseEndpoint(access, query.branch_id, query.endpoint_id);
-  const { branch_id, host } = endpoint;
+  const { id: endpoint_id, branch_id, host } = endpoint;
   const { name: database } = await getDatabase(access, branch_id, query.database_name);
   const password = await getRolePassword(access, sealer, branch_id, query.role_name);
-  return connectionUri({ host, role: query.role_name, password: password.reveal(), database });
+  const pooled = query.pooled === true ? { pooled: { endpoint_id } } : {};
+  return connectionUri({ host, role: query.role_name, password: password.reveal(), database, ...pooled });
 }
 
 async function chooseEndpoint(access: ProjectAccess, branch_id: string | undefined, endpoint_id: string | undefined) {

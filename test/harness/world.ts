@@ -118,7 +118,10 @@ export interface CreatedProject {
   readonly roles: readonly { readonly name: string; readonly password: string }[];
   readonly databases: readonly { readonly name: string }[];
   readonly operations: readonly { readonly id: string; readonly status: string }[];
-  readonly connection_uris: readonly { readonly connection_uri: string }[];
+  readonly connection_uris: readonly {
+    readonly connection_uri: string;
+    readonly connection_parameters: { readonly pooler_host: string };
+  }[];
 }
 
 export async function createProject(server: TestServer, key: string, org_id: string, name = unique("project")) {

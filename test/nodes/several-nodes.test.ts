@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { connect as openSocket } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { connect } from "node:tls";
@@ -10,7 +9,9 @@ import { readLinkIdentity } from "../../server/gateway/links/identity.ts";
 import { LINK_PROTOCOL, send } from "../../server/gateway/links/wire.ts";
 import { ownAccount } from "../../server/postgres/account.ts";
 import { ensureCertificate } from "../../server/postgres/certificate.ts";
+import { requestCancel } from "../harness/cancel.ts";
 import { ExternalDatabase } from "../harness/external-database.ts";
+import { ensurePgBouncer } from "../harness/pgbouncer.ts";
 import { postmastersOf } from "../harness/processes.ts";
 import { freePort, TestServer, waitFor } from "../harness/server.ts";
 import type { CreatedProject } from "../harness/world.ts";
@@ -21,6 +22,12 @@ interface DataNode {
   readonly state: string;
   readonly projects: number;
   readonly address: string | null;
+}
+
+interface Login {
+  readonly user?: string;
+  readonly password?: string;
+  readonly options?: string;
 }
 
 interface Endpoint {
@@ -38,7 +45,8 @@ describe("several nodes on one database", () => {
   before(async () => {
     database = await ExternalDatabase.make();
     for (let i = 0; i < 3; i++) pg_ports.push(await freePort());
-    const environments = pg_ports.map((port) => ({ LATCHKEY_PG_PORT: String(port) }));
+    const LATCHKEY_PGBOUNCER = await ensurePgBouncer();
+    const environments = pg_ports.map((port) => ({ LATCHKEY_PG_PORT: String(port), LATCHKEY_PGBOUNCER }));
     nodes = await Nodes.start(database, environments);
   });
   after(async () => {
@@ -84,13 +92,14 @@ describe("several nodes on one database", () => {
     }
 
     /** A client at the port that a node's gateway has for all computes. */
-    async client(through: number, login: { user?: string; password?: string } = {}): Promise<pg.Client> {
+    async client(through: number, login: Login = {}): Promise<pg.Client> {
       const [user, password] = [this.uri.username, this.uri.password].map(decodeURIComponent);
       const client = new pg.Client({
-        ...{ host: "127.0.0.1", port: pg_ports[through] ?? 0, user, password, database: "neondb", ...login },
+        ...{ host: "127.0.0.1", port: pg_ports[through] ?? 0, user, password, database: "neondb" },
         ssl: { rejectUnauthorized: false },
         enableChannelBinding: true,
         options: `endpoint=${this.endpoint_id}`,
+        ...login,
       });
       client.on("error", () => {});
       await client.connect();
@@ -182,6 +191,35 @@ describe("several nodes on one database", () => {
     await sleeping;
     assert.deepEqual((await client.query("select 1 as one")).rows, [{ one: 1 }]);
     await client.end();
+  });
+
+  test("the pooler of a compute is reached by way of every gateway, wakes it, cancels, and keeps roles apart", async () => {
+    const project = await makeProjectOn(1);
+    const pooled = { options: `endpoint=${project.endpoint_id}-pooler` };
+    const session =
+      "select current_user as me, count(*)::integer as n from pg_stat_activity where usename = current_user";
+    const suspend = `${project.path}/endpoints/${project.endpoint_id}/suspend`;
+    await nodes.node(2).expect(200, "POST", suspend, { key: nodes.admin_key });
+    await nodes.node(2).settle(project.id, nodes.admin_key);
+    const clients = await Promise.all([0, 1, 2, 0, 1, 2].map((through) => project.client(through, pooled)));
+    for (const client of clients) {
+      // One after another they all have the same session.
+      assert.deepEqual((await client.query(session)).rows, [{ me: "neondb_owner", n: 1 }]);
+    }
+    const login = { user: "visitor", password: "a passw0rd for the visitor", ...pooled };
+    await project.query(0, `create role visitor login password '${login.password}'`);
+    assert.deepEqual(await project.query(2, "select current_user as me", login), [{ me: "visitor" }]);
+    await assert.rejects(project.query(2, "select 1", { ...login, password: "wrong" }), { code: "28P01" });
+
+    const [client] = clients;
+    assert.ok(client);
+    const { processID: pid, secretKey: secret } = client as unknown as { processID: number; secretKey: number };
+    const sleeping = assert.rejects(client.query("select pg_sleep(60)"), { code: "57014" });
+    const asleep = "select from pg_stat_activity where wait_event = 'PgSleep'";
+    await waitFor("the query", async () => (await project.query(2, asleep)).length === 1);
+    await requestCancel(pg_ports[0] ?? 0, pid, secret);
+    await sleeping;
+    for (const open of clients) await open.end();
   });
 
   test("who is no node of the database gets nothing out of a link", async (t) => {
@@ -319,16 +357,3 @@ describe("several nodes on one database", () => {
     }
   });
 });
-
-/** As libpq does it: a connection of its own, with the key that the session was given. */
-async function requestCancel(port: number, pid: number, secret: number): Promise<void> {
-  const packet = Buffer.alloc(16);
-  packet.writeUInt32BE(16, 0);
-  packet.writeUInt32BE(80877102, 4);
-  packet.writeInt32BE(pid, 8);
-  packet.writeInt32BE(secret, 12);
-  await new Promise<void>((resolve, reject) => {
-    const socket = openSocket(port, "127.0.0.1", () => socket.write(packet));
-    socket.on("close", () => resolve()).on("error", reject);
-  });
-}

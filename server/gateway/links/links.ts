@@ -1,7 +1,6 @@
-import type { Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { ComputeAway } from "../compute-session.ts";
-import type { DistantCompute } from "../directory.ts";
+import type { DistantCompute, Login, Reached } from "../directory.ts";
 import { Inbox } from "../inbox.ts";
 import { SQLSTATE, WireError } from "../wire.ts";
 import type { LinkIdentity } from "./identity.ts";
@@ -42,7 +41,15 @@ export class Links {
     const node = await this.#deps.findNode(endpoint_id);
     if (node === undefined || node.node_id === this.#deps.node_id) return undefined;
     if (node.lost !== undefined) throw new WireError(SQLSTATE.cannot_connect_now, node.lost);
-    return { connect: (ask) => this.#open(node, { ask, endpoint_id }) };
+    return this.#placeOf(node, endpoint_id);
+  }
+
+  #placeOf(node: EndpointNode, endpoint_id: string, login?: Login): DistantCompute {
+    const pooled = login === undefined ? {} : { pooled: login };
+    return {
+      connect: (ask) => this.#open(node, { ask, endpoint_id, ...pooled }),
+      pooled: (other) => this.#placeOf(node, endpoint_id, other),
+    };
   }
 
   /** Asks an endpoint's node what a role has in place of its password; undefined where that cannot be learnt. */
@@ -61,7 +68,7 @@ export class Links {
   }
 
   /** A stream to the compute's socket. Throws `WireError`, and `ComputeAway` where it is worth another try. */
-  async #open(node: EndpointNode, question: Question): Promise<Socket> {
+  async #open(node: EndpointNode, question: Question): Promise<Reached> {
     const { link, inbox, answer } = await this.#ask(node, question, SESSION_WITHIN_MS);
     if ("refusal" in answer || "away" in answer) {
       link.destroy();
@@ -69,7 +76,7 @@ export class Links {
       throw new WireError(answer.refusal.sqlstate, answer.refusal.message);
     }
     detach(link, inbox);
-    return link;
+    return { socket: link, pooled: answer.pooled === true };
   }
 
   async #ask(node: EndpointNode, question: Question, within_ms: number) {

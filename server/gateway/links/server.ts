@@ -2,14 +2,20 @@ import { createServer, type Server, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Clock } from "../../clock.ts";
 import { ComputeAway, cancelThrough } from "../compute-session.ts";
-import type { ComputePlace, GatewayEvent } from "../directory.ts";
+import type { ComputePlace, GatewayEvent, Login } from "../directory.ts";
 import { Doorway } from "../doorway.ts";
 import { secured } from "../handshake.ts";
 import { Inbox, PeerGone } from "../inbox.ts";
 import { closeSoon } from "../relay.ts";
+import type { SessionKind } from "../traffic.ts";
 import { SQLSTATE, WireError } from "../wire.ts";
 import type { LinkIdentity } from "./identity.ts";
 import { AHEAD_LIMIT, type Answer, detach, digestOf, LINK_PROTOCOL, type Question, receive, send } from "./wire.ts";
+
+export interface OpenedForLink {
+  readonly join: (link: Socket) => void;
+  readonly pooled: boolean;
+}
 
 export interface LinkServerDeps {
   readonly identity: LinkIdentity;
@@ -18,8 +24,8 @@ export interface LinkServerDeps {
   readonly findVerifier: (endpoint_id: string, role: string) => Promise<string | undefined>;
   readonly gateway: {
     /** Throws `WireError`, `ComputeAway`. What it returns is to be called with the link, in the same turn. */
-    openForLink(endpoint_id: string): Promise<(link: Socket) => void>;
-    addressOf(endpoint_id: string): ComputePlace | undefined;
+    openForLink(endpoint_id: string, login: Login | undefined): Promise<OpenedForLink>;
+    addressOf(endpoint_id: string, kind: SessionKind): ComputePlace | undefined;
   };
   readonly clock: Pick<Clock, "monotonic_ms">;
   readonly report: (event: GatewayEvent) => void;
@@ -116,15 +122,15 @@ export class LinkServer {
     }
     try {
       if (question.ask === "cancel") {
-        const at = gateway.addressOf(question.endpoint_id);
+        const at = gateway.addressOf(question.endpoint_id, question.pooled ? "pooled" : "direct");
         if (at === undefined) throw new ComputeAway("nothing to cancel");
         send(link, {});
         detach(link, inbox);
         return await cancelThrough(link, at);
       }
-      const join = await gateway.openForLink(question.endpoint_id);
+      const { join, pooled } = await gateway.openForLink(question.endpoint_id, question.pooled);
       // Nothing may be awaited from here on: a socket that nobody listens to loses what comes.
-      send(link, {});
+      send(link, pooled ? { pooled } : {});
       detach(link, inbox);
       join(link);
     } catch (error) {

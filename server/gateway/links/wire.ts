@@ -1,5 +1,6 @@
 import { createHash, type X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
+import type { Login } from "../directory.ts";
 import type { Inbox } from "../inbox.ts";
 
 /**
@@ -12,15 +13,19 @@ import type { Inbox } from "../inbox.ts";
  * was answered without a refusal come the bytes of a compute's socket.
  */
 export type Question =
-  /** A session at a compute, which is woken for it. The client has proved a password; signing in follows. */
-  | { readonly ask: "session"; readonly endpoint_id: string }
-  /** A cancel request to a compute, where it runs. */
-  | { readonly ask: "cancel"; readonly endpoint_id: string }
+  /**
+   * A session at a compute, which is woken for it; with a login: at its pooler, where there is one. The client has proved
+   * a password; signing in follows.
+   */
+  | { readonly ask: "session"; readonly endpoint_id: string; readonly pooled?: Login }
+  /** A cancel request to a compute or its pooler, where it runs. */
+  | { readonly ask: "cancel"; readonly endpoint_id: string; readonly pooled?: Login }
   /** What a role has in place of its password, as `Directory.findVerifier`. */
   | { readonly ask: "verifier"; readonly endpoint_id: string; readonly role: string };
 
 export type Answer =
-  | { readonly verifier?: string }
+  /** `pooled`: a pooler is at the other end. */
+  | { readonly verifier?: string; readonly pooled?: true }
   /** For the client, as it is. */
   | { readonly refusal: { readonly sqlstate: string; readonly message: string } }
   /** Nobody is there to talk to at this moment: ask again. */

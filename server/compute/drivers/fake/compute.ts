@@ -51,7 +51,7 @@ export class FakeComputes implements ComputeDriver {
   }
 
   capabilities() {
-    const can = { settings: SETTINGS, unix_socket: false, tls: false, schema_dump: false } as const;
+    const can = { settings: SETTINGS, unix_socket: false, tls: false, pooling: false, schema_dump: false } as const;
     return { driver: "fake", ...can, computes_per_branch: 1 } as const;
   }
 
@@ -66,6 +66,8 @@ export class FakeComputes implements ComputeDriver {
       return await this.#options.turns.take(`branch ${spec.branch_id}`, () => this.#ensure(endpoint_id, spec));
     });
   }
+
+  async ensurePooler(): Promise<undefined> {}
 
   suspend(endpoint_id: string): Promise<void> {
     return this.#inTurn("suspend", endpoint_id, () => this.#stop(endpoint_id));

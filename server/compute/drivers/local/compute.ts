@@ -9,6 +9,7 @@ import { findPostmaster, type Postmaster, readVersion, SUPERUSER } from "../../.
 import { PostgresError } from "../../../postgres/errors.ts";
 import type { EventLog } from "../../../postgres/events.ts";
 import { makePassage, writePrivate } from "../../../postgres/files.ts";
+import type { PgBouncer } from "../../../postgres/pgbouncer.ts";
 import { cpuSeconds } from "../../../postgres/process.ts";
 import type { RunningCluster } from "../../../postgres/running-cluster.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
@@ -24,6 +25,7 @@ import {
   type ComputeUsage,
   type ContentSpec,
   DriverError,
+  type PoolerLogin,
 } from "../../driver.ts";
 import { MAINTENANCE_DATABASE } from "../../names.ts";
 import type { Turns } from "../turns.ts";
@@ -31,6 +33,7 @@ import { type AdminAddress, asAdmin } from "./admin.ts";
 import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
 import { applyContent } from "./content.ts";
 import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";
+import { endLeftPooler, isPoolable, Pooler, poolerDirectoryOf } from "./pooler.ts";
 import { copySchema } from "./schema-copy.ts";
 import { PG_DUMP_MAJOR, readSchema } from "./schema-dump.ts";
 
@@ -41,6 +44,8 @@ export interface LocalComputeOptions {
   readonly tls: CertificateFiles;
   readonly turns: Turns;
   readonly log: EventLog;
+  /** Absent: there are no poolers. */
+  readonly pgbouncer: PgBouncer | undefined;
   readonly mayStart: () => Promise<boolean>;
   /** Whether the file system shares the blocks of branches. */
   readonly shares_blocks: boolean;
@@ -65,6 +70,8 @@ export class LocalCompute implements ComputeDriver {
   readonly #options: LocalComputeOptions;
   /** What this instance has ensured; the truth about what runs is on the machine. */
   readonly #running = new Map<string, Running>();
+  /** Those that were started, also where they have ended since; and in front of what. */
+  readonly #poolers = new Map<string, { readonly pooler: Pooler; readonly cluster: RunningCluster }>();
   readonly #events = new EventEmitter<{ died: [ComputeDied] }>();
   #shutdown: Promise<void> | undefined;
 
@@ -75,7 +82,8 @@ export class LocalCompute implements ComputeDriver {
 
   capabilities(): ComputeCapabilities {
     const schema_dump = this.#options.binaries.major <= PG_DUMP_MAJOR;
-    const can = { settings: ALLOWED_SETTINGS, unix_socket: true, tls: true, schema_dump } as const;
+    const pooling = this.#options.pgbouncer !== undefined;
+    const can = { settings: ALLOWED_SETTINGS, unix_socket: true, tls: true, pooling, schema_dump } as const;
     return { driver: "local", ...can, computes_per_branch: 1 };
   }
 
@@ -86,6 +94,21 @@ export class LocalCompute implements ComputeDriver {
       const assigned = await this.#readAssignment(endpoint_id);
       if (assigned !== undefined && assigned.branch_id !== spec.branch_id) await this.#stop(endpoint_id, "fast");
       return this.#options.turns.take(`branch ${spec.branch_id}`, () => this.#ensure(endpoint_id, spec, config));
+    });
+  }
+
+  async ensurePooler(endpoint_id: string, login: PoolerLogin): Promise<ComputeAddress | undefined> {
+    const { pgbouncer } = this.#options;
+    if (pgbouncer === undefined || !isPoolable(login)) return undefined;
+    // Without a turn, since this is asked for each client.
+    const present = this.#poolerOf(endpoint_id);
+    if (present?.knows(login) === "yes") return present.address;
+    return await this.#inTurn(endpoint_id, async () => {
+      const pooler = this.#poolerOf(endpoint_id);
+      const known = pooler?.knows(login);
+      if (pooler && known === "no") await pooler.add(login);
+      if (pooler && known !== "changed") return pooler.address;
+      return await this.#startPooler(endpoint_id, pgbouncer, login);
     });
   }
 
@@ -148,6 +171,13 @@ export class LocalCompute implements ComputeDriver {
 
   async copySchema(endpoint_id: string, from_endpoint_id: string): Promise<void> {
     await copySchema(this.#adminAddress(endpoint_id), this.#adminAddress(from_endpoint_id));
+  }
+
+  /** Ends the poolers of a server that was killed; whoever was connected to them was so through that server. */
+  async endLeftPoolers(): Promise<void> {
+    const { layout, account } = this.#options;
+    const ids = await readdir(layout.computes);
+    await Promise.all(ids.map((id) => endLeftPooler(this.#poolerDirectory(id), account)));
   }
 
   shutdown(): Promise<void> {
@@ -254,6 +284,9 @@ export class LocalCompute implements ComputeDriver {
   #supervise(endpoint_id: string, branch_id: string, cluster: RunningCluster): void {
     void cluster.end.then(({ asked, reason }) => {
       if (this.#running.get(endpoint_id)?.cluster === cluster) this.#running.delete(endpoint_id);
+      const front = this.#poolers.get(endpoint_id);
+      // Its files wait for somebody's turn.
+      if (front?.cluster === cluster) front.pooler.kill();
       if (asked) return;
       this.#options.log.warn("compute.died", { endpoint_id, branch_id, reason });
       this.#events.emit("died", { endpoint_id, branch_id, reason });
@@ -271,6 +304,44 @@ export class LocalCompute implements ComputeDriver {
     // A server that was killed in the middle of stopping this one has left the socket's directory.
     else await removeSocketDirectory(socketDirectoryFor(join(this.#folder(endpoint_id), "socket")));
     this.#running.delete(endpoint_id);
+    // After it: by way of the pooler, clients at work are told why they are cut off.
+    await this.#endPooler(endpoint_id);
+  }
+
+  /** One that is in front of the server that runs now. */
+  #poolerOf(endpoint_id: string): Pooler | undefined {
+    const front = this.#poolers.get(endpoint_id);
+    const present = front?.cluster === this.#running.get(endpoint_id)?.cluster ? front?.pooler : undefined;
+    return present?.ended === false ? present : undefined;
+  }
+
+  async #startPooler(endpoint_id: string, pgbouncer: PgBouncer, login: PoolerLogin): Promise<ComputeAddress> {
+    const { account, log } = this.#options;
+    await this.#endPooler(endpoint_id);
+    const running = this.#running.get(endpoint_id);
+    if (running === undefined) throw new DriverError("not_running", "the compute is not running");
+    const { cluster, spec } = running;
+    const pooler = await Pooler.start(
+      { pgbouncer, account, log },
+      {
+        directory: this.#poolerDirectory(endpoint_id),
+        compute: { host: spec.host ?? "127.0.0.1", port: cluster.port, socket_directory: cluster.socketDirectory },
+        login,
+      },
+    );
+    this.#poolers.set(endpoint_id, { pooler, cluster });
+    if (cluster.ended) pooler.kill();
+    return pooler.address;
+  }
+
+  async #endPooler(endpoint_id: string): Promise<void> {
+    const front = this.#poolers.get(endpoint_id);
+    this.#poolers.delete(endpoint_id);
+    await front?.pooler.end();
+  }
+
+  #poolerDirectory(endpoint_id: string): string {
+    return poolerDirectoryOf(this.#folder(endpoint_id));
   }
 
   #adminAddress(endpoint_id: string): AdminAddress {

@@ -5,6 +5,7 @@ import { ensureCertificate } from "../../../postgres/certificate.ts";
 import { lockDirectory } from "../../../postgres/directory-lock.ts";
 import { type EventLog, silent } from "../../../postgres/events.ts";
 import { discard, makePassage, prepareDataDir, removeLeftovers } from "../../../postgres/files.ts";
+import type { PgBouncer } from "../../../postgres/pgbouncer.ts";
 import type { Drivers } from "../../driver.ts";
 import { Turns } from "../turns.ts";
 import { findCopyMethod } from "./clone.ts";
@@ -22,6 +23,8 @@ export interface LocalDriverOptions {
   readonly log?: EventLog;
   /** Asked before each start of a compute; false refuses it with `fenced`. Absent: this process is alone. */
   readonly mayStart?: () => Promise<boolean>;
+  /** Absent: there are no poolers. */
+  readonly pgbouncer?: PgBouncer | undefined;
   /** Copies of the template kept ready for new branches, 40 MB each; 2 when absent, 0 keeps none. */
   readonly spares?: number;
 }
@@ -35,7 +38,16 @@ const SPARES = 2;
  * has the data directory open, and `unreachable_directory`.
  */
 export async function openLocalDriver(options: LocalDriverOptions): Promise<Drivers> {
-  const { dataDir, binaries, account, clock, log = silent, spares = SPARES, mayStart = async () => true } = options;
+  const {
+    dataDir,
+    binaries,
+    account,
+    clock,
+    log = silent,
+    pgbouncer,
+    spares = SPARES,
+    mayStart = async () => true,
+  } = options;
   const layout = layoutOf(dataDir);
   await prepareDataDir(dataDir, account);
   await makePassage(layout.root, account);
@@ -57,7 +69,9 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
     };
     const method = await findCopyMethod(layout.work);
     const shares_blocks = method === "reflink";
-    const compute = new LocalCompute({ layout, binaries, account, tls, turns, log, mayStart, shares_blocks, release });
+    const machine = { layout, binaries, account, tls, pgbouncer, shares_blocks };
+    const compute = new LocalCompute({ ...machine, turns, log, mayStart, release });
+    await compute.endLeftPoolers();
     const adminOf = (branch_id: string) => compute.adminOf(branch_id);
     const parts = { layout, binaries, account, clock, method, turns, adminOf };
     return { storage: new LocalStorage({ ...parts, template, pg_version: binaries.major }), compute };
