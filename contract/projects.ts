@@ -23,8 +23,9 @@ export const ProjectSettings = Body({
       {
         ...{ active_time_seconds: Quota, compute_time_seconds: Quota },
         ...{ written_data_bytes: Quota, data_transfer_bytes: Quota },
+        ...{ logical_size_bytes: Quota },
       },
-      "Of a calendar month, UTC. When one is used up, computes are suspended and do not start. 0: none.",
+      "Of a calendar month, UTC, save that `logical_size_bytes` is the size of each branch. When one is used up, computes, or that of the branch, are suspended and do not start. 0: none.",
     ),
   ),
   allowed_ips: Type.Optional(

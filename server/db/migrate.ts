@@ -12,6 +12,7 @@ import * as transfer from "./migrations/0010-transfer.ts";
 import * as placement from "./migrations/0011-placement.ts";
 import * as key_uses from "./migrations/0013-key-uses.ts";
 import * as copy_progress from "./migrations/0014-copy-progress.ts";
+import * as branch_quota from "./migrations/0015-branch-quota.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -29,6 +30,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0011-placement": placement,
   "0013-key-uses": key_uses,
   "0014-copy-progress": copy_progress,
+  "0015-branch-quota": branch_quota,
 };
 
 /**

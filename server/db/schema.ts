@@ -203,6 +203,8 @@ export interface BranchTable {
   reset: JsonOrNull<BranchReset>;
   current_state: "init" | "resetting" | "ready";
   logical_size: number | null;
+  /** Which quota the branch itself has used up; its computes rest then, as with those of its project. */
+  quota_exceeded: Generated<string | null>;
   /** What its files occupy, write-ahead log included. */
   storage_bytes: Generated<number | null>;
   /** How much log of this data has been counted as written, as a place in a log without gaps. */

@@ -6,7 +6,7 @@ import { ApiError } from "../errors.ts";
 import { newEndpointId } from "../ids.ts";
 import { holdBranch, insertOperations } from "../operations/store.ts";
 import { checkSettings, chooseSettings, chooseSuspendTimeout } from "./settings.ts";
-import { getEndpoint, insertEndpoint, markEndpointDeleted, updateEndpoint } from "./store.ts";
+import { findExceededQuota, getEndpoint, insertEndpoint, markEndpointDeleted, updateEndpoint } from "./store.ts";
 
 /** Records a compute for a branch that has none. */
 export async function createEndpoint(
@@ -99,14 +99,12 @@ async function hold(access: ProjectAccess, endpoint_id: string): Promise<Endpoin
 }
 
 async function holdEnabled(access: ProjectAccess, endpoint_id: string): Promise<void> {
-  const { disabled } = await hold(access, endpoint_id);
+  const { disabled, branch_id } = await hold(access, endpoint_id);
   if (disabled) throw new ApiError("unprocessable", "the compute is disabled; enable it first");
-  const { quota_exceeded } = access.project;
-  if (quota_exceeded === null) return;
-  throw new ApiError(
-    "unprocessable",
-    `the project has used up its quota "${quota_exceeded}" of this month; raise it first`,
-  );
+  const quota = await findExceededQuota(access, branch_id);
+  if (quota === undefined) return;
+  const whose = quota === "logical_size_bytes" ? "the branch has reached" : "the project has used up";
+  throw new ApiError("unprocessable", `${whose} the project's quota "${quota}"; raise it first`);
 }
 
 async function record(access: ProjectAccess, { id, branch_id }: Endpoint, actions: readonly OperationAction[]) {

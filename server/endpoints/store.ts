@@ -29,7 +29,7 @@ function endpoints({ tx, project_id }: ProjectAccess) {
     .leftJoin("gateways as g", "g.node_id", "b.node_id")
     .leftJoin("data_nodes as d", "d.id", "b.node_id")
     .select(COLUMNS.map((column) => `e.${column}` as const))
-    .select(["g.domain", "g.port as domain_port", LOST_SINCE.as("unreachable_since")])
+    .select(["g.domain", "g.port as domain_port", "b.quota_exceeded", LOST_SINCE.as("unreachable_since")])
     .where("e.project_id", "=", project_id)
     .where("e.deleted_at", "is", null);
 }
@@ -37,6 +37,8 @@ function endpoints({ tx, project_id }: ProjectAccess) {
 type Row = Pick<Selectable<EndpointTable>, (typeof COLUMNS)[number]> & {
   readonly domain: string | null;
   readonly domain_port: number | null;
+  /** Of its branch. */
+  readonly quota_exceeded: string | null;
   readonly unreachable_since: string | null;
 };
 
@@ -51,9 +53,9 @@ function addressOf({ id, host, port, domain, domain_port }: Row): { host: string
 }
 
 /** Why a compute ought to rest; undefined: it ought to run, or rests for a reason that was not noted. */
-function restsFor(row: Row, { quota_exceeded }: ProjectRow): SuspendReason | undefined {
+function restsFor(row: Row, project: ProjectRow): SuspendReason | undefined {
   if (row.disabled) return "disabled";
-  if (quota_exceeded !== null) return "quota";
+  if (project.quota_exceeded !== null || row.quota_exceeded !== null) return "quota";
   return row.desired_state === "suspended" ? (row.suspended_for ?? undefined) : undefined;
 }
 
@@ -90,6 +92,17 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
     suspend_timeout_seconds: row.suspend_timeout_seconds,
     provisioner: "local",
   };
+}
+
+/** Which quota is used up, of the project or the branch. */
+export async function findExceededQuota(access: ProjectAccess, branch_id: string): Promise<string | undefined> {
+  const branch = await access.tx
+    .selectFrom("branches")
+    .select("quota_exceeded")
+    .where("project_id", "=", access.project_id)
+    .where("id", "=", branch_id)
+    .executeTakeFirst();
+  return access.project.quota_exceeded ?? branch?.quota_exceeded ?? undefined;
 }
 
 export interface NewEndpoint {

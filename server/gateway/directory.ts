@@ -37,7 +37,7 @@ export interface Target {
   readonly max_pooled_connections?: number;
   /** Nobody may start it or connect to it, which only those who have proved themselves are told. */
   readonly disabled?: boolean;
-  /** The quota that its project has used up, by its name in the API: nobody may start it, which they are told, too. */
+  /** The quota that its project or branch has used up, by its name in the API: nobody may start it, which they are told, too. */
   readonly quota_exceeded?: string;
 }
 

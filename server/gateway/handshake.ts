@@ -207,7 +207,10 @@ export class Handshake {
       // Neon's words as far as they fit, for there are clients that look for them.
       const quota = target.quota_exceeded.replace(/_(?:seconds|bytes)$/, "").replaceAll("_", " ");
       const message = `Your project has exceeded the ${quota} quota.`;
-      const hint = `Raise the project's quota "${target.quota_exceeded}", or wait for the next month.`;
+      const raise = `Raise the project's quota "${target.quota_exceeded}"`;
+      // The size of a branch is no matter of months.
+      const hint =
+        target.quota_exceeded === "logical_size_bytes" ? `${raise}.` : `${raise}, or wait for the next month.`;
       throw new Refused("quota_exceeded", SQLSTATE.configuration_limit_exceeded, message, hint);
     }
     return { proven, target };

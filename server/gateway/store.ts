@@ -27,7 +27,7 @@ export async function findEndpointForGateway(tx: Tx, endpoint_id: string): Promi
     .innerJoin("branches as b", "b.id", "e.branch_id")
     .innerJoin("projects as p", "p.id", "e.project_id")
     .select(["e.branch_id", "e.disabled", "b.node_id", "b.storage_id", "b.applied_revision", "b.protected"])
-    .select("p.quota_exceeded")
+    .select(sql<string | null>`coalesce(p.quota_exceeded, b.quota_exceeded)`.as("quota_exceeded"))
     .select(sql<EndpointRow["allowed_ips"]>`p.settings -> 'allowed_ips'`.as("allowed_ips"))
     .where("e.id", "=", endpoint_id)
     .where("e.deleted_at", "is", null)

@@ -102,7 +102,6 @@ describe("the life of a project", () => {
       assert.equal((await patch(id, { settings: { allowed_ips: { ips: [ip] } } })).status, 400, ip);
     }
     for (const refused of [
-      { settings: { quota: { logical_size_bytes: 1 } } },
       { settings: { enable_logical_replication: true } },
       { settings: { block_public_connections: true } },
       { history_retention_seconds: 86_400 },

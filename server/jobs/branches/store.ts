@@ -83,6 +83,7 @@ export async function finishResetForJob(
       last_reset_at: sql<string>`now()`,
       updated_at: sql<string>`now()`,
       logical_size: null,
+      quota_exceeded: null,
       content_revision: eb("content_revision", "+", 1),
     }))
     .where("id", "=", id)

@@ -18,14 +18,15 @@ export interface ComputeRow {
   readonly admin_password_of: string;
   readonly content_revision: number;
   readonly applied_revision: number;
-  /** Which of its project's quotas is used up: it may not run then. */
+  /** Which quota is used up, of its project or its branch: it may not run then. */
   readonly quota_exceeded: string | null;
 }
 
 const COMPUTE_COLUMNS = [
   ...(["e.id", "e.branch_id", "b.storage_id", "e.current_state", "e.desired_state"] as const),
   ...(["e.disabled", "e.deleted_at", "e.settings", "b.admin_password", "b.admin_password_of"] as const),
-  ...(["b.content_revision", "b.applied_revision", "p.quota_exceeded"] as const),
+  ...(["b.content_revision", "b.applied_revision"] as const),
+  sql<string | null>`coalesce(p.quota_exceeded, b.quota_exceeded)`.as("quota_exceeded"),
 ] as const;
 
 function computes(tx: Tx) {
@@ -47,6 +48,7 @@ function living(tx: Tx, node_id: string) {
     .where("b.node_id", "=", node_id)
     .where("b.current_state", "=", "ready")
     .where("p.quota_exceeded", "is", null)
+    .where("b.quota_exceeded", "is", null)
     .where("b.deleted_at", "is", null)
     .where("p.deleted_at", "is", null)
     .where("e.deleted_at", "is", null);
@@ -97,7 +99,7 @@ export async function updateDesiredStateForJob(tx: Tx, endpoint_id: string, desi
 
 /**
  * Computes of this node that ought not to run, and by their rows do: put to rest while nobody was there to do
- * it, disabled, or of a project that is deleted or has used up a quota. Those with work recorded are left to it.
+ * it, disabled, of a project that is deleted, or with a quota used up. Those with work recorded are left to it.
  */
 export async function listUnwantedComputesForJob(tx: Tx, node_id: string): Promise<ComputeRow[]> {
   return await computes(tx)
@@ -109,6 +111,7 @@ export async function listUnwantedComputesForJob(tx: Tx, node_id: string): Promi
         eb("e.disabled", "=", true),
         eb("p.deleted_at", "is not", null),
         eb("p.quota_exceeded", "is not", null),
+        eb("b.quota_exceeded", "is not", null),
       ]),
     )
     .where(({ not, exists, selectFrom }) =>

@@ -179,9 +179,61 @@ describe("what a project consumes", () => {
       assert.equal(await state(), "running");
       await queryAsClient(uri, "select 1");
     }
-    const refused = await set({ logical_size_bytes: 1 });
-    assert.equal(refused.status, 400);
-    assert.match(refused.body.message, /logical_size_bytes/);
+  });
+
+  it("a branch that reaches its size is suspended, and no other one, until the quota is raised or it is reset", async () => {
+    const set = (logical_size_bytes: number) =>
+      plane.call("PATCH", path, { body: { project: { settings: { quota: { logical_size_bytes } } } } });
+    const body = { endpoints: [{ type: "read_write" }] };
+    const { body: made } = await plane.call<{
+      branch: { id: string };
+      endpoints: [{ id: string }];
+      connection_uris: [{ connection_uri: string }];
+    }>("POST", `${path}/branches`, { body });
+    const [{ id: endpoint_id }] = made.endpoints;
+    const grown_uri = made.connection_uris[0].connection_uri;
+    await carryOut();
+    await carryOut();
+    const { logical_size = 0 } = (
+      await plane.call<{ branch: { logical_size: number } }>("GET", `${path}/branches/${root.branch.id}`)
+    ).body.branch;
+    assert.ok(logical_size > 10_000_000, `${logical_size}`);
+    assert.equal((await set(logical_size + 5_000_000)).status, 200);
+    await queryAsClient(
+      grown_uri,
+      "create table grown as select repeat('x', 1000) as text from generate_series(1, 10000)",
+    );
+    await carryOut();
+    await carryOut();
+    const state = async (id: string) => (await plane.drivers().compute.status(id))?.state;
+    assert.deepEqual([await state(endpoint_id), await state(root.endpoints[0].id)], ["stopped", "running"]);
+    const message = "Your project has exceeded the logical size quota.";
+    await assert.rejects(queryAsClient(grown_uri, "select 1"), { code: "53400", message });
+    await queryAsClient(uri, "select 1");
+    const start_path = `${path}/endpoints/${endpoint_id}/start`;
+    const refused = await plane.call<{ message: string }>("POST", start_path);
+    assert.equal(refused.status, 422);
+    assert.match(refused.body.message, /the branch has reached.*"logical_size_bytes"/);
+    const found = await plane.call<{ endpoint: { suspend_reason?: string } }>(
+      ...(["GET", `${path}/endpoints/${endpoint_id}`] as const),
+    );
+    assert.equal(found.body.endpoint.suspend_reason, "quota");
+
+    assert.equal((await set(0)).status, 200);
+    await carryOut();
+    assert.equal((await queryAsClient(grown_uri, "select count(*)::int as n from grown"))[0]?.n, 10_000);
+    assert.equal((await set(logical_size + 5_000_000)).status, 200);
+    await carryOut();
+    assert.equal(await state(endpoint_id), "stopped");
+    const restore = { source_branch_id: root.branch.id };
+    assert.equal(
+      (await plane.call("POST", `${path}/branches/${made.branch.id}/restore`, { body: restore })).status,
+      200,
+    );
+    await carryOut();
+    await carryOut();
+    assert.equal((await queryAsClient(grown_uri, "select count(*)::int as n from big"))[0]?.n, 40_000);
+    assert.equal(await state(endpoint_id), "running");
   });
 
   it("a deletion of the project ends its meters with it", async () => {

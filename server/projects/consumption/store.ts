@@ -62,6 +62,18 @@ async function judge(tx: Tx, project_id: string | null): Promise<void> {
       ) q left join lateral (${sumsOf(sql`q.id`)}) h on true
     ) x
     where p.id = x.id and p.quota_exceeded is distinct from x.exceeded`.execute(tx);
+  // Of each branch, and not of a month: until the quota is raised, or the branch gets other data.
+  await sql`
+    update branches b set quota_exceeded = x.exceeded
+    from (
+      select c.id, case when c.logical_size >= nullif((p.settings -> 'quota' ->> 'logical_size_bytes')::bigint, 0)
+        then 'logical_size_bytes' end as exceeded
+      from branches c join projects p on p.id = c.project_id
+      where p.deleted_at is null and c.deleted_at is null
+        and (p.settings -> 'quota' ->> 'logical_size_bytes' is not null or c.quota_exceeded is not null)
+        and (${project_id}::text is null or p.id = ${project_id})
+    ) x
+    where b.id = x.id and b.quota_exceeded is distinct from x.exceeded`.execute(tx);
 }
 
 function sumsOf(project_id: ReturnType<typeof sql>) {

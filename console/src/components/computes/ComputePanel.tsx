@@ -57,7 +57,7 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
   const disabled_reason = disabled
     ? "It is disabled. Enable it in its settings first."
     : suspend_reason === "quota"
-      ? "The project has used up a quota of this month. Raise it through the API first."
+      ? "The project has used up a quota of this month, or the branch is as large as it may be. Raise the quota through the API first."
       : busy_reason;
   const running = current_state === "active";
   const settings = Object.entries(endpoint.settings.pg_settings);
@@ -185,7 +185,8 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
 const REASONS: Record<SuspendReason, string> = {
   request: " on request, wakes when a client connects",
   idle: " because nobody used it, wakes when a client connects",
-  quota: " because the project has used up a quota of this month; starts when that is raised or the month ends",
+  quota:
+    " because a quota is used up, of this month or of the branch's size; starts when that is raised or the month ends",
   disabled: "; nothing starts it until it is enabled",
 };
 
