@@ -20,6 +20,7 @@ function requestsOf(file: string, order: string): () => string {
   const stride = tokens.indexOf("\n") + 1;
   const count = tokens.length / stride;
   let next = 0;
+  if (order === "once") last = count;
   return () => {
     const at = (order === "random" ? Math.floor(Math.random() * count) : next++ % count) * stride;
     return `${HEAD}authorization: Bearer ${tokens.slice(at, at + stride - 1)}\r\n\r\n`;
@@ -33,6 +34,8 @@ let other = 0;
 let lost = 0;
 let measuring = false;
 let over = false;
+/** Answers after which it ends before its time: each token was used once. */
+let last = Number.POSITIVE_INFINITY;
 
 function open(request: () => string, is_measured: boolean): void {
   const socket = connect(Number(port), "127.0.0.1");
@@ -81,6 +84,19 @@ function count_(is_good: boolean, took_ms: number): void {
   else other++;
   const slot = Math.min(histogram.length - 1, Math.floor(took_ms * 100));
   histogram[slot] = (histogram[slot] ?? 0) + 1;
+  if (good + other >= last) end();
+}
+
+let began_ms = 0;
+function end(): void {
+  if (over) return;
+  measuring = false;
+  over = true;
+  const took_s = (performance.now() - began_ms) / 1000;
+  process.stdout.write(
+    `${JSON.stringify({ good, other, lost, per_second: (good + other) / took_s, p50_ms: quantile(0.5), p99_ms: quantile(0.99) })}\n`,
+    () => process.exit(0),
+  );
 }
 
 function quantile(q: number): number {
@@ -108,18 +124,13 @@ if (beside_file !== "") {
   const beside = requestsOf(beside_file, "random");
   for (let i = 0; i < BESIDE_CONNECTIONS; i++) open(beside, false);
 }
-// A parent that measures itself says when; otherwise a second is for warming up.
-setTimeout(() => {
-  measuring = true;
-  process.stdout.write("begin\n");
-  const began_ms = performance.now();
-  setTimeout(() => {
-    measuring = false;
-    over = true;
-    const took_s = (performance.now() - began_ms) / 1000;
-    process.stdout.write(
-      `${JSON.stringify({ good, other, lost, per_second: (good + other) / took_s, p50_ms: quantile(0.5), p99_ms: quantile(0.99) })}\n`,
-      () => process.exit(0),
-    );
-  }, Number(seconds) * 1000);
-}, 500);
+// A parent that measures itself says when; otherwise a moment is for warming up.
+setTimeout(
+  () => {
+    measuring = true;
+    process.stdout.write("begin\n");
+    began_ms = performance.now();
+    setTimeout(end, Number(seconds) * 1000);
+  },
+  order === "once" ? 0 : 500,
+);

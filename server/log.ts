@@ -263,6 +263,11 @@ export class Metrics {
   );
   readonly keys_remembered = this.derived("latchkey_key_cache_entries", "API keys in this node's memory", "sum");
   readonly key_memory_bytes = this.derived("latchkey_key_cache_bytes", "Bytes that these keys take", "sum");
+  readonly key_uses_waiting = this.derived(
+    "latchkey_key_uses_waiting",
+    "API keys whose last use is not written yet; above 5,000 the lists are more than a second behind",
+    "sum",
+  );
   readonly gateway_sessions = this.derived("latchkey_gateway_sessions", "Postgres clients that are connected", "sum");
   readonly gateway_half_open = this.derived(
     "latchkey_gateway_half_open",

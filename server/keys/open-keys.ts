@@ -62,6 +62,7 @@ export function openKeys(deps: KeysDeps): Keys {
     findGrant: deps.findGrant ?? (async () => undefined),
   });
   const recorder = new LastUsedRecorder(pool, clock, log);
+  log.metrics.key_uses_waiting.collect_from(() => recorder.waiting);
   return {
     verifier,
     recorder,

@@ -33,14 +33,46 @@ export async function findLiveKeys(pool: pg.Pool, digests: readonly Buffer[]): P
   return found;
 }
 
-export interface KeyUse {
-  readonly at_ms: number;
+/** From where and by what a key was used. */
+export interface UseOrigin {
   readonly address: string;
   readonly user_agent: string;
 }
 
+/** The latest uses of different keys, in columns of one length. */
+export interface KeyUses {
+  readonly key_ids: readonly number[];
+  /** Milliseconds since 1970. */
+  readonly at_ms: readonly number[];
+  readonly origins: readonly UseOrigin[];
+}
+
+/** Uses as rows, from the parameters that `useParameters` makes of them. */
+export const USES = `select u.key_id, to_timestamp(u.at_ms / 1000.0) as at, o.address, o.user_agent
+  from unnest($1::bigint[], $2::bigint[], $3::int[]) as u (key_id, at_ms, origin)
+  join unnest($4::text[], $5::text[]) with ordinality as o (address, user_agent, number) on o.number = u.origin`;
+
+/** Each origin once, and numbers as literals joined at once: to quote each value costs several times as much. */
+export function useParameters({ key_ids, at_ms, origins }: KeyUses): unknown[] {
+  const numbers = new Map<UseOrigin, number>();
+  const numbered = origins.map((origin) => {
+    let number = numbers.get(origin);
+    if (number === undefined) {
+      number = numbers.size + 1;
+      numbers.set(origin, number);
+    }
+    return number;
+  });
+  const distinct = [...numbers.keys()];
+  return [
+    ...[key_ids, at_ms, numbered].map((column) => `{${column.join()}}`),
+    distinct.map((origin) => origin.address),
+    distinct.map((origin) => origin.user_agent),
+  ];
+}
+
 const WRITE_KEY_USES = `insert into key_uses as known (key_id, at, address, user_agent)
-  select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[]) as u (key_id, at, address, user_agent)
+  ${USES}
   order by key_id
   on conflict (key_id) do update set at = excluded.at, address = excluded.address, user_agent = excluded.user_agent
   where known.at < excluded.at`;
@@ -50,14 +82,8 @@ const WRITE_KEY_USES = `insert into key_uses as known (key_id, at, address, user
  * nodes that write the same keys would wait for one another. The last `where`: an older node's batch that
  * arrives late must not turn the clock back.
  */
-export async function writeKeyUses(pool: pg.Pool, uses: ReadonlyMap<number, KeyUse>): Promise<void> {
-  const values = [...uses.values()];
-  await prepared(pool, WRITE_KEY_USES, [
-    [...uses.keys()],
-    values.map((use) => new Date(use.at_ms).toISOString()),
-    values.map((use) => use.address),
-    values.map((use) => use.user_agent),
-  ]);
+export async function writeKeyUses(pool: pg.Pool, uses: KeyUses): Promise<void> {
+  await prepared(pool, WRITE_KEY_USES, useParameters(uses));
 }
 
 /** Pools behind which prepared statements were found not to work. */

@@ -4,6 +4,7 @@ import { insertTestUser, openTestDatabase, type TestDatabase } from "../../test/
 import { type Clock, systemClock } from "../clock.ts";
 import { LastUsedRecorder } from "./last-used.ts";
 import { openKeys } from "./open-keys.ts";
+import { writeKeyUses } from "./store.ts";
 import { newToken } from "./token.ts";
 import type { KeyVerifier } from "./verifier.ts";
 
@@ -78,6 +79,48 @@ describe("verification without a lease", () => {
       assert.equal(row.user_agent, "test agent");
       assert.ok(Math.abs(Date.parse(row.at) - Date.now()) < 10_000);
     }
+  });
+
+  test("of very many keys that are used at once 5,000 are written at a time, and none is lost", async () => {
+    const recorder = new LastUsedRecorder(at.pool, systemClock, at.log);
+    const written = async () => {
+      const rows = await at.db.selectFrom("key_uses").select("key_id").where("user_agent", "=", "many").execute();
+      return rows.length;
+    };
+    // No key of these is there, which the table allows.
+    for (let id = 1_012_000; id > 1_000_000; id--) recorder.record(id, `192.0.2.${id % 7}`, "many");
+    await recorder.flush();
+    assert.equal(await written(), 5_000);
+    assert.equal(recorder.waiting, 7_000);
+    // Used again while others wait: those come first.
+    for (let id = 1_012_000; id > 1_000_000; id--) recorder.record(id, "192.0.2.9", "again");
+    await recorder.flush();
+    await recorder.flush();
+    assert.equal(await written(), 12_000);
+    await recorder.stop();
+    assert.equal(recorder.waiting, 0);
+    assert.equal(await written(), 0);
+    const again = at.db.selectFrom("key_uses").select("key_id").where("user_agent", "=", "again");
+    assert.equal((await again.execute()).length, 12_000);
+  });
+
+  test("uses that could not be written are written with the next", async () => {
+    const { id } = await insertKey("delayed");
+    let refuses = true;
+    let now_ms = 1_000_000;
+    const clock = { ...systemClock, now_ms: () => now_ms++ };
+    const recorder = new LastUsedRecorder(at.pool, clock, at.log, async (pool, uses) => {
+      if (refuses) throw new Error("no database");
+      await writeKeyUses(pool, uses);
+    });
+    recorder.record(id, "192.0.2.1", "first");
+    await recorder.flush();
+    recorder.record(id, "192.0.2.1", "second");
+    await recorder.flush();
+    refuses = false;
+    await recorder.stop();
+    const row = await at.db.selectFrom("key_uses").select("user_agent").where("key_id", "=", id).executeTakeFirst();
+    assert.equal(row?.user_agent, "second");
   });
 
   test("a batch that arrives late does not turn the last use back", async () => {

@@ -4,7 +4,7 @@ import type pg from "pg";
 import type { PersonAccess } from "../access/handles.ts";
 import type { Tx } from "../db/pool.ts";
 import type { OAuthEndReason } from "../db/schema.ts";
-import type { KeyUse } from "../keys/store.ts";
+import { type KeyUses, USES, useParameters } from "../keys/store.ts";
 import type { LiveGrant } from "../keys/verifier.ts";
 import { describeClient } from "./clients.ts";
 
@@ -42,24 +42,16 @@ export async function findGrantOfAccessToken(pool: pg.Pool, digest: Buffer): Pro
 }
 
 /** Writes the latest use of many logins in one statement, in the order of their ids (see `writeKeyUses`). */
-export async function writeGrantUses(pool: pg.Pool, uses: ReadonlyMap<number, KeyUse>): Promise<void> {
-  const values = [...uses.values()];
+export async function writeGrantUses(pool: pg.Pool, uses: KeyUses): Promise<void> {
   await pool.query(
-    `with used as (
-       select * from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[]) as u (id, at, address, user_agent)
-     ), locked as (
+    `with used as (${USES}), locked as (
        select id from oauth_grants where id = any($1::bigint[]) order by id for no key update
      )
      update oauth_grants g
      set last_used_at = u.at, last_used_from_addr = u.address, last_used_user_agent = u.user_agent
-     from used u join locked using (id)
-     where g.id = u.id and (g.last_used_at is null or g.last_used_at < u.at)`,
-    [
-      [...uses.keys()],
-      values.map((use) => new Date(use.at_ms).toISOString()),
-      values.map((use) => use.address),
-      values.map((use) => use.user_agent),
-    ],
+     from used u join locked on locked.id = u.key_id
+     where g.id = locked.id and (g.last_used_at is null or g.last_used_at < u.at)`,
+    useParameters(uses),
   );
 }
 
