@@ -112,6 +112,9 @@ export const getInstance = contract({
     version: Type.String(),
     needs_setup: Type.Boolean({ description: "True until the first person exists." }),
     sign_up: OneOf("open", "invitation", "closed"),
+    pools_connections: Type.Boolean({
+      description: "Whether there is a pooler behind the names of computes' poolers.",
+    }),
     sends_mail: Type.Boolean({ description: "Whether a forgotten password can be set anew by mail." }),
   }),
 });

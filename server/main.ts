@@ -122,6 +122,7 @@ async function start(config: Config, log: Log, started: Stack, onTaken: () => vo
     node_id,
     storage: drivers.storage.capabilities(),
     settings: drivers.compute.capabilities().settings,
+    pools_connections: drivers.compute.capabilities().pooling,
   };
   jobs.start();
   started.add("jobs", () => jobs.stop());
@@ -158,7 +159,7 @@ interface Serving {
 /** Everything between a request and the database, listening. */
 async function serve(config: Config, instance: Instance, assignment: Assignment, serving: Serving): Promise<void> {
   const { db, pool, sealer } = instance;
-  const { node_id, settings } = assignment;
+  const { node_id, settings, pools_connections } = assignment;
   const { poke, readMetrics, log, started } = serving;
   const storage = { capabilities: () => assignment.storage };
   const identity = createIdentity({
@@ -185,7 +186,10 @@ async function serve(config: Config, instance: Instance, assignment: Assignment,
   const grant_recorder = new LastUsedRecorder(pool, clock, log, writeGrantUses);
   started.add("login uses", () => grant_recorder.stop());
   const routes = [
-    ...userRoutes({ identity, sign_up: config.sign_up, public_url: config.public_url, mailer, version, clock }),
+    ...userRoutes({
+      ...{ identity, sign_up: config.sign_up, public_url: config.public_url },
+      ...{ pools_connections, mailer, version, clock },
+    }),
     ...sessionRoutes({ identity, db, clock }),
     ...oauthRoutes({ public_url: config.public_url, clock }),
     ...organizationRoutes(),

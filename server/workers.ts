@@ -18,6 +18,7 @@ export interface Assignment {
   /** What the drivers, which only the primary has, can do. */
   readonly storage: StorageCapabilities;
   readonly settings: readonly string[];
+  readonly pools_connections: boolean;
 }
 
 type ToPrimary =

@@ -27,6 +27,7 @@ export interface UserDeps {
   readonly identity: Identity;
   readonly sign_up: Config["sign_up"];
   readonly public_url: string;
+  readonly pools_connections: boolean;
   /** Absent: who has forgotten their password gets a link from whoever runs the server. */
   readonly mailer: Mailer | undefined;
   /** Version of Latchkey. */
@@ -43,7 +44,8 @@ const LOCAL_REGION = {
   geo_long: "",
 };
 
-export function userRoutes({ identity, sign_up, public_url, mailer, version, clock }: UserDeps): Route[] {
+export function userRoutes(deps: UserDeps): Route[] {
+  const { identity, sign_up, public_url, pools_connections, mailer, version, clock } = deps;
   const failed = new FailedSignIns(clock);
   const limits = new ResetLimits(clock);
 
@@ -82,6 +84,7 @@ export function userRoutes({ identity, sign_up, public_url, mailer, version, clo
         version,
         needs_setup: !(await hasPeople(tx)),
         sign_up,
+        pools_connections,
         sends_mail: mailer !== undefined,
       }),
     }),

@@ -3,13 +3,14 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
+import { ensurePgBouncer } from "../harness/pgbouncer.ts";
 import { waitFor } from "../harness/server.ts";
 import { setupTokenOf, signUp } from "../harness/world.ts";
 import { placesThatHold } from "./secrets-in-page.ts";
 import { startStage } from "./visit.ts";
 
 /** A project's life, from the form to a real Postgres that answers, and to its end. */
-const stage = await startStage({ after });
+const stage = await startStage({ after }, { LATCHKEY_PGBOUNCER: await ensurePgBouncer() });
 const { server } = stage;
 const ada = await signUp(server, "Ada", { setup_token: setupTokenOf(server) });
 const { page } = await stage.visit({
@@ -72,6 +73,32 @@ test("each client has its own form, and none shows the password unasked", async 
     assert.match(text, /••••••••/, client);
     assert.ok(!text.includes(password), client);
   }
+});
+
+test("connections are pooled unless that is switched off, and .env has both strings", async () => {
+  const text = async (client: string) => {
+    await page.getByText(client, { exact: true }).click();
+    return (await page.locator("code").first().textContent()) ?? "";
+  };
+  const pooled = page.getByRole("checkbox", { name: "Pooled connection" });
+  assert.equal(await pooled.isChecked(), true);
+  const option = /options=endpoint%3Dep-[a-z0-9-]+-pooler/;
+  for (const client of ["Connection string", "psql", "Node.js", "Python", "Go", "JDBC"]) {
+    assert.match(await text(client), option, client);
+  }
+  const [url = "", unpooled = "", ...rest] = (await text(".env")).trimEnd().split("\n");
+  assert.deepEqual(rest, []);
+  assert.match(url, /^DATABASE_URL='postgresql:/);
+  assert.match(url, option);
+  assert.match(unpooled, /^DATABASE_URL_UNPOOLED='postgresql:/);
+  assert.doesNotMatch(unpooled, option);
+  await page.getByText("Many clients share a few sessions, each for one transaction at a time.").waitFor();
+  await pooled.uncheck();
+  await page.getByText("Each client has a session of its own. Migrations and pg_dump need that.").waitFor();
+  for (const client of ["Connection string", "psql", ".env", "Node.js", "Python", "Go", "JDBC"]) {
+    assert.doesNotMatch(await text(client), /pooler|UNPOOLED/, client);
+  }
+  await pooled.check();
 });
 
 test("branches, their computes, databases and roles, and the operations are all there", async () => {

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buildConsole } from "../../console/build.ts";
 import { authorizationQuery, beginDevice, newVerifier } from "../harness/oauth.ts";
+import { ensurePgBouncer } from "../harness/pgbouncer.ts";
 import { freePort, TestServer } from "../harness/server.ts";
 import { launchChromium } from "./chromium.ts";
 import { buildDemo } from "./demo.ts";
@@ -235,6 +236,12 @@ function shots(demo: Demo): Shot[] {
       as: "admin",
       act: (page) => page.getByText(/is the same in main/).waitFor(),
     },
+    {
+      name: "project-unpooled",
+      path: `/projects/${project_id}`,
+      as: "admin",
+      prepare: answer(/\/instance$/, 200, { ...NEW_INSTANCE, needs_setup: false }),
+    },
     { ...dialog, name: "branch-create", path: branches, act: open("Create branch") },
     { ...dialog, name: "branch-menu", path: branches, act: press("Actions for preview/login") },
     { ...dialog, name: "branch-reset", path: branches, act: choose("Actions for preview/login", "Reset…") },
@@ -271,7 +278,13 @@ async function openPalette(page: Page): Promise<void> {
   await page.getByRole("dialog", { name: "Command palette" }).waitFor();
 }
 
-const NEW_INSTANCE = { version: "0.1.0", needs_setup: true, sign_up: "invitation", sends_mail: false };
+const NEW_INSTANCE = {
+  version: "0.1.0",
+  needs_setup: true,
+  sign_up: "invitation",
+  pools_connections: false,
+  sends_mail: false,
+};
 const WITH_MAIL = { ...NEW_INSTANCE, needs_setup: false, sends_mail: true };
 const FAILURE = {
   request_id: "5c1f9f0e-7e0f-4a51-9f7c-0d7c0b7f2f4e",
@@ -375,7 +388,10 @@ async function main([folder, only = ""]: string[]): Promise<number> {
   await mkdir(folder, { recursive: true });
   await buildConsole();
   const data_dir = await mkdtemp(join(tmpdir(), "latchkey-screenshots-"));
-  const server = new TestServer(await freePort(), data_dir, { LATCHKEY_SIGN_UP: "open" });
+  const server = new TestServer(await freePort(), data_dir, {
+    LATCHKEY_SIGN_UP: "open",
+    LATCHKEY_PGBOUNCER: await ensurePgBouncer(),
+  });
   const browser = await launchChromium();
   try {
     await server.start();

@@ -1,6 +1,7 @@
 import { listProjectBranchDatabases } from "@latchkey/contract/databases.ts";
 import { listProjectBranchEndpoints } from "@latchkey/contract/endpoints.ts";
 import { listProjectBranchRoles } from "@latchkey/contract/roles.ts";
+import { getInstance } from "@latchkey/contract/users.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Eye, EyeOff } from "lucide-react";
 import { useId, useState } from "react";
@@ -8,6 +9,7 @@ import { explain } from "../../api/errors.ts";
 import { query } from "../../api/queries.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Code } from "../../ui/Code.tsx";
+import { Check } from "../../ui/fields.tsx";
 import { INPUT } from "../../ui/input-class.ts";
 import { Notice } from "../../ui/Notice.tsx";
 import { Failure } from "../Failures.tsx";
@@ -25,40 +27,48 @@ export function ConnectionPanel({ project_id, branch_id }: ConnectionPanelProps)
   const endpoints = useQuery(query(listProjectBranchEndpoints, { params }));
   const roles = useQuery(query(listProjectBranchRoles, { params }));
   const databases = useQuery(query(listProjectBranchDatabases, { params }));
+  const instance = useQuery(query(getInstance));
+  const [chosen_pooled, setPooled] = useState<boolean>();
   const [chosen_database, setDatabase] = useState<string>();
   const [chosen_role, setRole] = useState<string>();
 
-  const failed = [endpoints, roles, databases].find(({ error, data }) => error && !data);
+  const failed = [endpoints, roles, databases, instance].find(({ error, data }) => error && !data);
   if (failed) return <Failure error={failed.error} onRetry={() => void failed.refetch()} />;
   const endpoint = endpoints.data?.endpoints[0];
   const database =
     databases.data?.databases.find(({ name }) => name === chosen_database) ?? databases.data?.databases[0];
   const log_ins = (roles.data?.roles ?? []).filter((one) => one.authentication_method === "password");
   const role = log_ins.find(({ name }) => name === (chosen_role ?? database?.owner_name))?.name ?? log_ins[0]?.name;
-  if (!endpoint || !database || role === undefined) {
-    const loading = [endpoints, roles, databases].some(({ data }) => data === undefined);
+  const pools = instance.data?.pools_connections;
+  if (!endpoint || !database || role === undefined || pools === undefined) {
+    const loading = [endpoints, roles, databases, instance].some(({ data }) => data === undefined);
     return loading ? (
       <div className="skeleton h-24" />
     ) : (
       <Notice kind="plain">{nothingToReach(endpoint, database)}</Notice>
     );
   }
+  const pooled = chosen_pooled ?? pools;
   return (
     <div className="flex flex-col gap-4">
-      <div className="flex flex-wrap gap-4">
-        <Choice
-          label="Database"
-          value={database.name}
-          options={databases.data?.databases.map(({ name }) => name) ?? []}
-          onChange={setDatabase}
-        />
-        <Choice label="Role" value={role} options={log_ins.map(({ name }) => name)} onChange={setRole} />
+      <div className="flex flex-col gap-2">
+        <div className="flex flex-wrap items-end gap-4">
+          <Choice
+            label="Database"
+            value={database.name}
+            options={databases.data?.databases.map(({ name }) => name) ?? []}
+            onChange={setDatabase}
+          />
+          <Choice label="Role" value={role} options={log_ins.map(({ name }) => name)} onChange={setRole} />
+          <Check label="Pooled connection" checked={pooled} onChange={setPooled} />
+        </div>
+        <p className="text-13 text-muted">{aboutPooling(pooled, pools)}</p>
       </div>
       {/* Another role has another password: what is shown of one goes with it. */}
       <Strings
         key={`${branch_id} ${role}`}
         params={{ ...params, role_name: role }}
-        target={{ host: endpoint.host, role, database: database.name }}
+        target={{ endpoint_id: endpoint.id, host: endpoint.host, pooled, role, database: database.name }}
       />
     </div>
   );
@@ -68,6 +78,12 @@ function nothingToReach(endpoint: unknown, database: unknown): string {
   if (!endpoint) return "This branch has no compute. Add one to connect to it.";
   if (!database) return "This branch has no database. Create one to connect to it.";
   return "This branch has no role that can log in. Create one to connect to it.";
+}
+
+function aboutPooling(pooled: boolean, pools: boolean): string {
+  if (!pooled) return "Each client has a session of its own. Migrations and pg_dump need that.";
+  if (!pools) return "This server has no pooler: each client at this address has a session of its own.";
+  return "Many clients share a few sessions, each for one transaction at a time.";
 }
 
 interface ChoiceProps {
