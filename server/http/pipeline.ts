@@ -14,7 +14,7 @@ import { type Checks, compileChecks } from "./validate.ts";
 
 /**
  * The path of one request, in order. `http/` is the only room that knows the HTTP library, and it never
- * imports a feature: `main.ts` hands it the routes.
+ * imports a feature: `serve.ts` hands it the routes.
  */
 export interface PipelineDeps {
   readonly db: Db;
