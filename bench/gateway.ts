@@ -6,12 +6,14 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { findAccount } from "../server/postgres/account.ts";
+import { ensurePgBouncer } from "../test/harness/pgbouncer.ts";
 import { freePort, startServer, type TestServer, waitFor } from "../test/harness/server.ts";
 import { createProject } from "../test/harness/world.ts";
 
 /**
- * What the gateway costs: `node bench/gateway.ts [ROUNDS]`, as root, with `pgbench` and `pgbouncer` of the system.
- * `pgbench -S -M prepared` at one compute by its unix socket, through the gateway and through PgBouncer, in turns, so that
+ * What the gateway costs: `node bench/gateway.ts [ROUNDS]`, as root, with `pgbench` of the system and PgBouncer 1.21 or
+ * later. `pgbench -S -M prepared` at one compute by its unix socket, through the gateway, through the gateway and the pooler
+ * behind it, and through PgBouncer alone (a session each), in turns, so that
  * what else the machine does meets all of them; each is told as its share of the socket's figure in the same round. What
  * could be reached at best is told by two that carry bytes and do nothing else: HAProxy, where it is installed, and the
  * shortest relay that can be written with Node.
@@ -28,6 +30,7 @@ interface Target {
   readonly user: string;
   readonly password: string;
   readonly database: string;
+  readonly options?: string;
 }
 type Way = readonly [name: string, at: Target, sslmode: "disable" | "require"];
 
@@ -36,16 +39,18 @@ const quantile = (values: readonly number[], q: number): number =>
 const median = (values: readonly number[]) => quantile(values, 0.5);
 const shown = (value: number, digits = 2) => Number(value.toFixed(digits));
 
-for (const program of ["pgbench", "pgbouncer"]) {
-  if (spawnSync(program, ["--version"]).error) throw new Error(`${program} is not installed`);
-}
+if (spawnSync("pgbench", ["--version"]).error) throw new Error("pgbench is not installed");
+const pgbouncer = await ensurePgBouncer();
 
 // Never waited for synchronously: the server's log goes through a pipe of ours, and a full one would stop the server.
 const run = promisify(execFile);
 
 async function pgbench(at: Target, sslmode: string, args: readonly string[]): Promise<string> {
-  const { host, port, user, password, database } = at;
-  const env = { PATH: process.env.PATH, PGPASSWORD: password, PGSSLMODE: sslmode, PGCHANNELBINDING: "prefer" };
+  const { host, port, user, password, database, options = "" } = at;
+  const env = {
+    ...{ PATH: process.env.PATH, PGPASSWORD: password, PGOPTIONS: options },
+    ...{ PGSSLMODE: sslmode, PGCHANNELBINDING: "prefer" },
+  };
   const { stdout } = await run("pgbench", ["-h", host, "-p", String(port), "-U", user, ...args, database], { env });
   return stdout;
 }
@@ -89,7 +94,7 @@ client_tls_key_file = ${at("server.key")}
   );
   await chmod(directory, 0o755);
   execFileSync("chown", ["-R", account.name, directory]);
-  const child = spawn("pgbouncer", ["--quiet", "--user", account.name, at("pgbouncer.ini")], { stdio: "ignore" });
+  const child = spawn(pgbouncer, ["--quiet", "--user", account.name, at("pgbouncer.ini")], { stdio: "ignore" });
   return await untilAnswering(child, directory, { ...compute, host: "127.0.0.1", port }, true);
 }
 
@@ -169,7 +174,7 @@ const told = (values: readonly number[]) => ({
   p99: shown(quantile(values, 0.99), 1),
 });
 
-const server = await startServer(undefined, { LATCHKEY_LOG_LEVEL: "warn" });
+const server = await startServer(undefined, { LATCHKEY_LOG_LEVEL: "warn", LATCHKEY_PGBOUNCER: pgbouncer });
 try {
   const { api_key: key, org_id } = await server.setup();
   const made = await createProject(server, key, org_id);
@@ -180,15 +185,19 @@ try {
     ...{ host: uri.hostname, port: Number(uri.port), user: uri.username, password: uri.password },
     database: uri.pathname.slice(1),
   };
+  const pooled: Target = { ...gateway, options: `endpoint=${made.endpoints[0]?.id}-pooler` };
   await pgbench(gateway, "require", ["-i", "-q", "-s", String(SCALE)]);
 
   const suspend = `/projects/${project_id}/endpoints/${made.endpoints[0]?.id}/suspend`;
   const [wakes, awake]: [number[], number[]] = [[], []];
+  const [pooler_absent, pooler_there]: [number[], number[]] = [[], []];
   for (let i = 0; i < WAKES; i++) {
     await server.expect(200, "POST", suspend, { key });
     await server.settle(project_id, key);
     wakes.push(await firstQuery(gateway));
     awake.push(await firstQuery(gateway));
+    pooler_absent.push(await firstQuery(pooled));
+    pooler_there.push(await firstQuery(pooled));
   }
 
   const direct = await socketOf(server, made.branch.id, gateway);
@@ -205,6 +214,8 @@ try {
     ["socket", direct, "disable"],
     ["gateway", gateway, "disable"],
     ["gateway, TLS", gateway, "require"],
+    ["pooled", pooled, "disable"],
+    ["pooled, TLS", pooled, "require"],
     ["PgBouncer", pooler.at, "disable"],
     ["PgBouncer, TLS", pooler.at, "require"],
   ];
@@ -233,6 +244,7 @@ try {
         to_pgbouncer: {
           plain: share("gateway", "PgBouncer"),
           tls: share("gateway, TLS", "PgBouncer, TLS"),
+          pooled: share("pooled", "PgBouncer"),
           ...Object.fromEntries(bare.map(([name]) => [name, share(name, "PgBouncer")])),
         },
       };
@@ -240,7 +252,10 @@ try {
   } finally {
     for (const peer of [pooler, ...relays]) await peer.end();
   }
-  const connect_ms = { suspended: told(wakes), awake: told(awake) };
+  const connect_ms = {
+    ...{ suspended: told(wakes), awake: told(awake) },
+    ...{ pooler_absent: told(pooler_absent), pooler_there: told(pooler_there) },
+  };
   process.stdout.write(
     `${JSON.stringify({ rounds: ROUNDS, connect_until_first_query_ms: connect_ms, ...figures }, null, 2)}\n`,
   );

@@ -20,8 +20,8 @@ export interface EndpointDirectoryDeps {
 
 /** A compute takes 100, of which PostgreSQL keeps 3 for its superuser: the control plane can always get in. */
 const MAX_CONNECTIONS = 97;
-/** As Neon's pooler takes. */
-const MAX_POOLED_CONNECTIONS = 10_000;
+/** Neon's pooler takes 10,000. Each costs this process, which serves the API too, two files and 94 kB. */
+const MAX_POOLED_CONNECTIONS = 2_000;
 /**
  * How many questions strangers can make us ask the database at a time. The pool is shared with the API, which a flood
  * at the gateway must not stop.

@@ -337,6 +337,31 @@ describe("the gateway", () => {
     await until("all have gone", () => front.gateway.trafficOf(ENDPOINT).open === 0);
   });
 
+  it("counts pooled clients apart from those that have a session of their own", async (t) => {
+    // Any socket will do for a pooler's.
+    const front = await openFront(t, stage, {
+      directory: { pool: async () => ({ ...(await stage.start()), pooled: true }) },
+    });
+    front.target = { allowed_ips: [], max_connections: 1, max_pooled_connections: 2 };
+    const pooled = front.config({ options: `endpoint=${ENDPOINT}-pooler` });
+    const sessions = await Promise.all([front.config(), pooled, pooled].map((config) => openSession(config)));
+    for (const config of [front.config(), pooled]) await assert.rejects(openSession(config), { code: "53300" });
+    const { open, busy } = front.gateway.trafficOf(ENDPOINT);
+    assert.deepEqual([open, busy], [3, 0]);
+    await sessions[2]?.query("select 1");
+    assert.ok(front.gateway.trafficOf(ENDPOINT).sent_bytes > 0);
+    for (const session of sessions) await session.end();
+  });
+
+  it("counts pooled clients among the others where there is no pooler", async (t) => {
+    const front = await openFront(t, stage);
+    front.target = { allowed_ips: [], max_connections: 1 };
+    const pooled = front.config({ options: `endpoint=${ENDPOINT}-pooler` });
+    const session = await openSession(pooled);
+    for (const config of [front.config(), pooled]) await assert.rejects(openSession(config), { code: "53300" });
+    await session.end();
+  });
+
   it("tells who uses an endpoint: an idle client is not a busy one, a transaction is", async (t) => {
     const { config, gateway } = await openFront(t, stage);
     assert.equal(gateway.trafficOf(ENDPOINT).last_activity_ms, undefined);
