@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import AxeBuilder from "@axe-core/playwright";
 import pg from "pg";
+import { connectToMetadata } from "../harness/metadata.ts";
 import { waitFor } from "../harness/server.ts";
 import { createOrganization, createProject, setupTokenOf, signUp } from "../harness/world.ts";
 import { placesThatHold } from "./secrets-in-page.ts";
@@ -272,4 +273,33 @@ test("a schema is compared with the parent's and with another branch's, or shown
   await page.getByText("That branch is not there").waitFor();
   await page.goto(`${server.url}/projects/${project.id}/branches/${made.branch.id}/schema?db=elsewhere`);
   await page.getByText("Only one of the branches has the database elsewhere").waitFor();
+});
+
+test("a compute whose node is lost says so and since when, and takes no order", async () => {
+  const database = await connectToMetadata(server.data_dir);
+  try {
+    await database.query(
+      `insert into data_nodes (id, holder, holder_process, renewed_at)
+       values ('lost', gen_random_uuid(), 'gone', now() - interval '3 hours')`,
+    );
+    await database.query("update branches set node_id = 'lost' where id = $1", [branch.id]);
+  } finally {
+    await database.end();
+  }
+  await page.goto(`${server.url}/projects/${project.id}/branches/${branch.id}`);
+  await page.getByText("unreachable", { exact: true }).waitFor();
+  await page.getByText(/last heard from 3 hours ago/).waitFor();
+  for (const name of ["Restart", "Suspend"]) {
+    const button = page.getByRole("button", { name });
+    assert.equal(await button.getAttribute("aria-disabled"), "true");
+    const reason = await button.getAttribute("aria-describedby");
+    assert.equal(await page.locator(`[id="${reason}"]`).textContent(), "The node that has its data cannot be reached.");
+  }
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual((await new AxeBuilder({ page }).analyze()).violations, []);
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.goto(`${server.url}/projects/${project.id}`);
+  await page.getByText("unreachable", { exact: true }).waitFor();
 });

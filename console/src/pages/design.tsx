@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import { Charts } from "../components/design/Charts.tsx";
 import { Controls } from "../components/design/Controls.tsx";
 import { Messages } from "../components/design/Messages.tsx";
 import { Tables } from "../components/design/Tables.tsx";
@@ -9,7 +10,7 @@ import { paths } from "../paths.ts";
 import { Button } from "../ui/Button.tsx";
 import { Page } from "../ui/Page.tsx";
 
-/** Every component of `ui/` in its states, for whoever changes one. Nothing here asks the server anything. */
+/** Every component of `ui/` in its states, and the charts, for whoever changes one. Nothing here asks the server anything. */
 export function DesignPage() {
   const [theme, setTheme] = useTheme();
   return (
@@ -33,6 +34,7 @@ export function DesignPage() {
           <Controls />
           <Messages />
           <Tables />
+          <Charts />
         </Page>
       </main>
     </>

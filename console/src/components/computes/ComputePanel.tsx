@@ -34,7 +34,7 @@ type Task = "suspend" | "restart" | "delete";
 
 /** A branch's compute: what it does, and what can be done with it. */
 export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
-  const { id: endpoint_id, project_id, current_state, disabled, suspend_reason } = endpoint;
+  const { id: endpoint_id, project_id, current_state, disabled, suspend_reason, unreachable_since } = endpoint;
   const params = { project_id, endpoint_id };
   const [asked, setAsked] = useState<Task>();
   const [setting, setSetting] = useState(false);
@@ -54,11 +54,12 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
     }
   };
   const failure = error === undefined ? undefined : explain(error);
+  const busy = unreachable_since === undefined ? busy_reason : "The node that has its data cannot be reached.";
   const disabled_reason = disabled
     ? "It is disabled. Enable it in its settings first."
     : suspend_reason === "quota"
       ? "The project has used up a quota of this month, or the branch is as large as it may be. Raise the quota through the API first."
-      : busy_reason;
+      : busy;
   const running = current_state === "active";
   const settings = Object.entries(endpoint.settings.pg_settings);
   return (
@@ -77,7 +78,7 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
                 <RotateCw aria-hidden />
                 Restart
               </Button>
-              <Button onClick={() => setAsked("suspend")} disabled_reason={busy_reason}>
+              <Button onClick={() => setAsked("suspend")} disabled_reason={busy}>
                 <Square aria-hidden />
                 Suspend
               </Button>
@@ -99,12 +100,18 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
           >
             <MenuItem onClick={() => setSetting(true)}>Settings…</MenuItem>
             <MenuSeparator />
-            <MenuItem danger onClick={() => setAsked("delete")} disabled_reason={busy_reason}>
+            <MenuItem danger onClick={() => setAsked("delete")} disabled_reason={busy}>
               Delete…
             </MenuItem>
           </Menu>
         </div>
       </div>
+      {unreachable_since !== undefined && (
+        <Notice kind="attention" title="Its node cannot be reached">
+          The server that has this branch's data was last heard from <Time at={unreachable_since} />. No other one can
+          run the compute: start that server again, or bring back its machine.
+        </Notice>
+      )}
       {failure && (
         <Notice kind="danger" title={failure.title} request_id={failure.request_id}>
           {failure.detail}
@@ -192,8 +199,9 @@ const REASONS: Record<SuspendReason, string> = {
 
 /** Since when it does what it does, and why. */
 function Since({
-  endpoint: { current_state, started_at, suspended_at, suspend_reason },
+  endpoint: { current_state, started_at, suspended_at, suspend_reason, unreachable_since },
 }: Pick<ComputePanelProps, "endpoint">) {
+  if (unreachable_since !== undefined) return null;
   if (current_state === "active" && started_at !== undefined) {
     return (
       <span className="text-muted">

@@ -8,9 +8,16 @@ import { Form, FormRefusal } from "../../ui/Form.tsx";
 import { Check, PasswordField, RadioField, SelectField, TextAreaField, TextField } from "../../ui/fields.tsx";
 import { Menu, MenuGroup, MenuItem, MenuSeparator } from "../../ui/Menu.tsx";
 import { Section } from "../../ui/Page.tsx";
+import { Select } from "../../ui/Select.tsx";
 import { announce } from "../../ui/Toasts.tsx";
 
+const STEPS = [
+  { value: "hour", label: "Hour" },
+  { value: "day", label: "Day" },
+];
+
 export function Controls() {
+  const [shown, setShown] = useState("day");
   return (
     <>
       <Section
@@ -43,6 +50,11 @@ export function Controls() {
       </Section>
       <Section title="Menu and dialogs">
         <Popups />
+      </Section>
+      <Section title="Choice" description="Outside of a form, where a choice holds at once.">
+        <div className="flex">
+          <Select label="Shown by" value={shown} options={STEPS} onChange={setShown} />
+        </div>
       </Section>
       <Section title="Form" description="Errors stand beside their field; the first takes the focus.">
         <ExampleForm />

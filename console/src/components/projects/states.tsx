@@ -5,7 +5,8 @@ import { State } from "../../ui/State.tsx";
 import { hasFailed, isMoving } from "./operations.ts";
 
 /** What a compute is doing, in a word: the API's two states and what lies between them. */
-export function endpointState({ current_state, pending_state, disabled }: Endpoint): string {
+export function endpointState({ current_state, pending_state, disabled, unreachable_since }: Endpoint): string {
+  if (unreachable_since !== undefined) return "unreachable";
   if (pending_state === "active") return "starting";
   if (pending_state === "idle") return "stopping";
   if (disabled) return "disabled";
@@ -14,9 +15,11 @@ export function endpointState({ current_state, pending_state, disabled }: Endpoi
 
 export function EndpointState({ endpoint }: { readonly endpoint: Endpoint }) {
   const state = endpointState(endpoint);
-  const kind = state === "active" ? "on" : state.endsWith("ing") ? "moving" : "off";
+  const kind = COMPUTE_KINDS[state] ?? (state.endsWith("ing") ? "moving" : "off");
   return <State kind={kind}>{state}</State>;
 }
+
+const COMPUTE_KINDS: Readonly<Record<string, "on" | "attention">> = { active: "on", unreachable: "attention" };
 
 const BRANCH_STATES: Record<Branch["current_state"], string> = {
   init: "being made",

@@ -1,8 +1,6 @@
-import { useLate } from "../../ui/late.tsx";
 import { formatBytes } from "../projects/states.tsx";
 import { formatDuration, unitFor } from "./durations.ts";
-import { chart } from "./late-chart.ts";
-import type { UsageChartProps } from "./UsageChart.tsx";
+import { Figure } from "./Figure.tsx";
 import { type ChosenRange, nameStep, nameTick } from "./usage-range.ts";
 import { total, type UsageStep, type Used } from "./usage-series.ts";
 
@@ -50,35 +48,5 @@ export function UsageFigures({ chosen, steps }: UsageFiguresProps) {
         formatValue={formatBytes}
       />
     </div>
-  );
-}
-
-interface FigureProps extends Omit<UsageChartProps, "label" | "points"> {
-  readonly title: string;
-  readonly sum: string | undefined;
-  readonly points: UsageChartProps["points"] | undefined;
-}
-
-function Figure({ title, sum, points, ...shown }: FigureProps) {
-  const loaded = useLate(chart);
-  if (!loaded) void chart.load().catch(() => undefined);
-  return (
-    <figure className="flex flex-col gap-2 overflow-hidden rounded-lg border border-line bg-surface px-4 pt-3 pb-2">
-      <figcaption className="flex flex-wrap items-baseline justify-between gap-x-4">
-        <h2 className="text-16 font-semibold">{title}</h2>
-        {sum === undefined ? (
-          <span className="skeleton h-4 w-24" />
-        ) : (
-          <span className="text-muted tabular-nums">{sum}</span>
-        )}
-      </figcaption>
-      <div className="h-44">
-        {loaded && points ? (
-          <loaded.UsageChart {...shown} label={title} points={points} />
-        ) : (
-          <div className="skeleton h-full" />
-        )}
-      </div>
-    </figure>
   );
 }
