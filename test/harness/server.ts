@@ -149,6 +149,13 @@ export class TestServer {
     return child.exitCode ?? child.signalCode;
   }
 
+  /** Resolves with its exit code when it ends by itself. */
+  async ended(): Promise<number | NodeJS.Signals | null> {
+    const child = this.#child;
+    if (child && child.exitCode === null && child.signalCode === null) await once(child, "close");
+    return child?.exitCode ?? child?.signalCode ?? null;
+  }
+
   /** `kill -9`: the computes and the embedded database are left behind, as after a crash. */
   async kill(): Promise<void> {
     await this.stop("SIGKILL");

@@ -45,6 +45,12 @@ export class SwallowingProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Lets everything through again. What has been swallowed is lost for its connections, which end as by a reset. */
+  heal(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.swallows = false;
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));

@@ -27,6 +27,8 @@ const CONNECT_WITHIN_MS = 3_000;
 const VERIFIER_WITHIN_MS = 1_000;
 /** Waking, and a branch that is being made, included. */
 const SESSION_WITHIN_MS = 60_000;
+/** How often it is looked meanwhile whether the node is still there to the database. */
+const LOOK_AGAIN_MS = 1_000;
 
 /** This node's way to the computes of others. */
 export class Links {
@@ -67,9 +69,19 @@ export class Links {
     }
   }
 
-  /** A stream to the compute's socket. Throws `WireError`, and `ComputeAway` where it is worth another try. */
+  /**
+   * A stream to the compute's socket. Throws `WireError`, and `ComputeAway` where it is worth another try. A node that is cut
+   * off from the database hands over what runs, and cannot wake what does not: who waits for that is told once it counts as lost.
+   */
   async #open(node: EndpointNode, question: Question): Promise<Reached> {
-    const { link, inbox, answer } = await this.#ask(node, question, SESSION_WITHIN_MS);
+    const lost = new AbortController();
+    const looking = setInterval(async () => {
+      const now = await this.#deps.findNode(question.endpoint_id).catch(() => undefined);
+      if (now?.lost !== undefined) lost.abort();
+    }, LOOK_AGAIN_MS);
+    const { link, inbox, answer } = await this.#ask(node, question, SESSION_WITHIN_MS, lost.signal).finally(() =>
+      clearInterval(looking),
+    );
     if ("refusal" in answer || "away" in answer) {
       link.destroy();
       if ("away" in answer) throw new ComputeAway("the compute cannot be reached at its node");
@@ -79,9 +91,11 @@ export class Links {
     return { socket: link, pooled: answer.pooled === true };
   }
 
-  async #ask(node: EndpointNode, question: Question, within_ms: number) {
+  async #ask(node: EndpointNode, question: Question, within_ms: number, lost?: AbortSignal) {
     const link = await this.#connect(node);
-    const timer = setTimeout(() => link.destroy(), within_ms);
+    const giveUp = () => link.destroy();
+    const timer = setTimeout(giveUp, within_ms);
+    lost?.addEventListener("abort", giveUp);
     const inbox = new Inbox(link, AHEAD_LIMIT);
     try {
       send(link, question);
@@ -91,6 +105,7 @@ export class Links {
       throw new ComputeAway("the node of the compute does not answer", { cause });
     } finally {
       clearTimeout(timer);
+      lost?.removeEventListener("abort", giveUp);
     }
   }
 
