@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { cpuSeconds } from "../server/postgres/process.ts";
 
 /** Memory as the kernel accounts it to processes: the proportional set size, in which what is shared is divided. */
 
@@ -9,14 +10,27 @@ export function memoryOf(pid: number): number {
 
 /** Of all postgres processes whose server was started below a directory. */
 export function postgresMemory(directory: string): { servers: number; total_mb: number } {
-  const processes = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-  const servers = new Set(processes.filter((pid) => readIfThere(`/proc/${pid}/cmdline`).includes(directory)));
+  const processes = allProcesses();
+  const servers = serversBelow(directory, processes);
   let total_mb = 0;
   for (const pid of processes) if (servers.has(pid) || servers.has(parentOf(pid))) total_mb += memoryOf(pid);
   return { servers: servers.size, total_mb };
 }
+
+/** Seconds of processor time that all postgres processes whose server was started below a directory have used, ended ones too. */
+export function postgresCpu(directory: string): number {
+  let seconds = 0;
+  for (const pid of serversBelow(directory, allProcesses())) seconds += cpuSeconds(pid) ?? 0;
+  return seconds;
+}
+
+const allProcesses = () =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+const serversBelow = (directory: string, processes: readonly number[]) =>
+  new Set(processes.filter((pid) => readIfThere(`/proc/${pid}/cmdline`).includes(directory)));
 
 function parentOf(pid: number): number {
   const [, parent] = readIfThere(`/proc/${pid}/stat`)

@@ -236,6 +236,34 @@ describe("what a project consumes", () => {
     assert.equal(await state(endpoint_id), "running");
   });
 
+  it("the disk of a branch is looked at while it may change, and not when it has rested for long", async () => {
+    await suspend();
+    await carryOut();
+    await carryOut();
+    const size = async () =>
+      (
+        await plane.db
+          .selectFrom("branches")
+          .select("storage_bytes")
+          .where("id", "=", root.branch.id)
+          .executeTakeFirstOrThrow()
+      ).storage_bytes;
+    const wrong = () => plane.db.updateTable("branches").set({ storage_bytes: 7 }).execute();
+    await wrong();
+    await carryOut();
+    assert.ok(Number(await size()) > 10_000_000, "it has just been put to rest");
+    const long_ago = { suspended_at: new Date(Date.now() - 7_200_000).toISOString() };
+    await plane.db.updateTable("endpoints").set(long_ago).execute();
+    await plane.db.updateTable("branches").set({ state_changed_at: long_ago.suspended_at }).execute();
+    await wrong();
+    await carryOut();
+    assert.equal(await size(), 7);
+    await start();
+    await carryOut();
+    await carryOut();
+    assert.ok(Number(await size()) > 10_000_000);
+  });
+
   it("a deletion of the project ends its meters with it", async () => {
     assert.equal((await plane.call("DELETE", path)).status, 200);
     await plane.endRecovery();
