@@ -1,7 +1,9 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { access, chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { findAccount } from "../../server/postgres/account.ts";
 import { findPgBouncer } from "../../server/postgres/pgbouncer.ts";
@@ -16,6 +18,7 @@ const execute = promisify(execFile);
 const KEPT = "/usr/local/lib/latchkey-test/pgbouncer";
 const NEXT_DEBIAN = "trixie";
 const DEADLINE_MS = 5 * 60_000;
+const RETRY_MS = 3_000;
 
 /** The program's path. */
 export async function ensurePgBouncer(): Promise<string> {
@@ -26,8 +29,24 @@ export async function ensurePgBouncer(): Promise<string> {
   await ensureProgram(["pgbouncer"], "pgbouncer");
   const installed = await usable(undefined);
   if (installed !== undefined) return installed;
-  await build();
-  return KEPT;
+  return await alone(async () => (await usable(KEPT)) ?? (await build()));
+}
+
+/** Test files run beside one another: one of them builds, and the others find what it has made. */
+async function alone<T>(act: () => Promise<T>): Promise<T> {
+  await mkdir(dirname(KEPT), { recursive: true });
+  // Held until its standard input ends, which it does when this process ends, too.
+  const lock = spawn("flock", [`${KEPT}.lock`, "sh", "-c", "echo held; exec cat"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  try {
+    await once(lock.stdout, "data", { signal: AbortSignal.timeout(2 * DEADLINE_MS) });
+    return await act();
+  } finally {
+    const ended = once(lock, "exit");
+    lock.stdin.end();
+    await ended;
+  }
 }
 
 async function usable(program: string | undefined): Promise<string | undefined> {
@@ -37,7 +56,8 @@ async function usable(program: string | undefined): Promise<string | undefined> 
   );
 }
 
-async function build(): Promise<void> {
+/** Returns the path of what it has built. */
+async function build(): Promise<string> {
   for (const [program, package_name] of [
     ["make", "make"],
     ["gcc", "gcc"],
@@ -57,8 +77,9 @@ async function build(): Promise<void> {
     });
   try {
     const dev = ["install", "--yes", "--no-install-recommends", "libevent-dev", "libssl-dev"];
-    await writeFile(at("apt.conf"), "");
-    await run("apt-get", dev);
+    // Others install packages, too.
+    await writeFile(at("apt.conf"), 'DPkg::Lock::Timeout "300";\n');
+    await retry(() => run("apt-get", dev));
     // Its package index in folders of our own: the machine's stays as it is.
     await mkdir(at("lists/partial"), { recursive: true });
     await mkdir(at("cache/archives/partial"), { recursive: true });
@@ -72,19 +93,32 @@ Dir::Cache "${at("cache")}";
 APT::Sandbox::User "root";
 `,
     );
-    await run("apt-get", ["update"]);
-    await run("apt-get", ["source", "pgbouncer"]);
+    await retry(() => run("apt-get", ["update"]));
+    await retry(() => run("apt-get", ["source", "pgbouncer"]));
     const source = (await readdir(folder)).find((name) => /^pgbouncer-[\d.]+$/.test(name));
     if (source === undefined) throw new Error("the source package of PgBouncer has no folder");
     await run("./configure", ["--without-cares", "--without-pam", "--without-systemd"], at(source));
     await run("make", ["-j2", "pgbouncer"], at(source));
-    await mkdir(join(KEPT, ".."), { recursive: true });
     const aside = `${KEPT}.${process.pid}`;
     await copyFile(join(at(source), "pgbouncer"), aside);
     await chmod(aside, 0o755);
     await rename(aside, KEPT);
+    return KEPT;
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A download may fail once, and one who holds apt's locks lets them go. */
+async function retry(act: () => Promise<unknown>): Promise<void> {
+  for (let left = 5; ; left--) {
+    try {
+      await act();
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+      await delay(RETRY_MS);
+    }
   }
 }
 
