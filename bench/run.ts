@@ -3,11 +3,12 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { ExternalDatabase } from "../test/harness/external-database.ts";
 import { freePort, runProgram } from "../test/harness/server.ts";
 import { insertKeys, insertStrangers, type Owner } from "./keys.ts";
-import { Contender, type Measured } from "./processes.ts";
+import { Contender, type Measured, memoryOf } from "./processes.ts";
 import { startRedis } from "./redis.ts";
 
 /**
@@ -297,19 +298,34 @@ async function scale(bench: Bench, sizes: readonly number[]): Promise<void> {
     ];
     const ours = entries[1]?.contender;
     if (!ours) return;
-    const empty_mb = (await ours.measure(bench.tokens, 1)).memory_mb;
+    // Long enough for the heap to have the size that traffic gives it.
+    const empty_mb = (await ours.measure(bench.tokens, 5)).memory_mb;
     await ours.measure(hot_tokens, FILL_WITHIN_S, 64, "once");
     await takeTurns(entries, bench.setting, "random");
-    const full_mb = (await ours.measure(hot_tokens, 1)).memory_mb;
-    if (live >= 100_000)
+    if (live >= 100_000) {
+      const busy_mb = memoryOf(ours.pid);
+      await writtenUses(ours);
+      const per_key = (mb: number) => `${(((mb - empty_mb) * 2 ** 20) / live).toFixed(0)} bytes a key`;
       print(
-        `memory: ${(((full_mb - empty_mb) * 2 ** 20) / live).toFixed(0)} bytes a key (${empty_mb.toFixed(0)} MB -> ${full_mb.toFixed(0)} MB)`,
+        `memory: ${empty_mb.toFixed(0)} MB before; ${per_key(busy_mb)} more while last uses wait to be written, ` +
+          `${per_key(memoryOf(ours.pid))} more once they are; its own count: ${per_key(empty_mb + (await gauge(ours, "latchkey_key_cache_bytes")) / 2 ** 20)}`,
       );
+    }
     // One connection, so that a look-up is measured and not a queue; the first second warms the table's pages.
     const cold = await ours.measure(cold_tokens, 2, 1);
     print(`cold look-up: p50 ${cold.p50_ms.toFixed(2)} ms, p99 ${cold.p99_ms.toFixed(2)} ms (${cold.good} keys)\n`);
     await stopAll(entries);
   }
+}
+
+/** Waits until every last use is in the database, which takes a second for each 5,000 keys. */
+async function writtenUses(ours: Contender): Promise<void> {
+  while ((await gauge(ours, "latchkey_key_uses_waiting")) > 0) await delay(1_000);
+}
+
+async function gauge({ port }: Contender, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
 }
 
 async function stopAll(entries: readonly Entry[]): Promise<void> {
