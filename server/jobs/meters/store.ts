@@ -101,10 +101,7 @@ export interface StoredBranch {
   readonly storage_id: string;
 }
 
-/**
- * The branches of this node whose data is there and may have another size than when they were last looked at: a branch that
- * rests does not change, and to walk the files of two hundred took 7 s of processor time.
- */
+/** The branches of this node whose data is there and may have another size than when they were last looked at: not those at rest. */
 export async function listStoredBranchesForJob(tx: Tx, node_id: string): Promise<StoredBranch[]> {
   return await tx
     .selectFrom("branches")
