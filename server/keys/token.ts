@@ -56,6 +56,7 @@ type Parsed = { readonly kind: TokenKind } | { readonly malformed: "length" | "f
 const LENGTH: Parsed = { malformed: "length" };
 const FORM: Parsed = { malformed: "form" };
 const CHECKSUM: Parsed = { malformed: "checksum" };
+const LONGEST = Math.max(...TOKEN_KINDS.map((kind) => `lk_${kind}_`.length)) + RANDOM_LENGTH + CHECKSUM_LENGTH;
 const PREFIXES = TOKEN_KINDS.map((kind) => ({ prefix: `lk_${kind}_`, parsed: { kind } as Parsed }));
 
 /** For each character code its value in base 62, or 255. */
@@ -68,6 +69,11 @@ for (let i = 0; i < 256; i++) {
   let crc = i;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
   CRC_TABLE[i] = crc;
+}
+
+/** Whether a text is longer than any token: it costs nothing to find out, and bounds what looking closer costs. */
+export function isTooLong(text: string): boolean {
+  return text.length > LONGEST;
 }
 
 /**
