@@ -244,7 +244,7 @@ test("a branch that is copied byte by byte shows how far it is, in the tree and 
     return copying !== undefined;
   });
   // Held, and let go for moments until some of it is there.
-  process.kill(copying ?? 0, "SIGSTOP");
+  process.kill(copying ?? Number.NaN, "SIGSTOP");
   try {
     await made;
     const progress = async () => {
@@ -257,9 +257,9 @@ test("a branch that is copied byte by byte shows how far it is, in the tree and 
       const { copied_bytes, total_bytes } = (await progress()) ?? { copied_bytes: 0, total_bytes: 0 };
       assert.ok(copied_bytes <= total_bytes);
       if (copied_bytes > total_bytes / 50) return true;
-      process.kill(copying ?? 0, "SIGCONT");
+      process.kill(copying ?? Number.NaN, "SIGCONT");
       await new Promise((resolve) => setTimeout(resolve, 5));
-      process.kill(copying ?? 0, "SIGSTOP");
+      process.kill(copying ?? Number.NaN, "SIGSTOP");
       return false;
     });
     assert.ok(((await progress())?.total_bytes ?? 0) > 225_000_000);
@@ -272,7 +272,7 @@ test("a branch that is copied byte by byte shows how far it is, in the tree and 
     await page.goto(at("operations"));
     await page.getByText(/^[1-9]\d? % of \d+ MB copied$/).waitFor();
   } finally {
-    process.kill(copying ?? 0, "SIGCONT");
+    process.kill(copying ?? Number.NaN, "SIGCONT");
   }
   await server.settle(project.id, ada.key);
   await page.goto(at("branches"));

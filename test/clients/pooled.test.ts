@@ -334,8 +334,9 @@ suite("clients at the pooler's name", () => {
   test("a pooler that is killed is replaced for the next client", async (t) => {
     await pooled(t);
     const [first] = await poolers();
-    process.kill(first?.pid ?? 0, "SIGKILL");
-    await waitFor("it to be gone", async () => (await poolers()).every(({ pid }) => pid !== first?.pid));
+    assert.ok(first);
+    process.kill(first.pid, "SIGKILL");
+    await waitFor("it to be gone", async () => (await poolers()).every(({ pid }) => pid !== first.pid));
     assert.deepEqual((await (await pooled(t)).query("select 1 as one")).rows, [{ one: 1 }]);
   });
 

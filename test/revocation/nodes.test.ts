@@ -157,7 +157,7 @@ test("several workers serve one port, each a node; a worker that dies is replace
     body: { key_name: "short" },
   });
   for (let i = 0; i < 6; i++) assert.equal((await server.call("GET", "/auth", { key: made.key })).status, 200);
-  process.kill(before_[0]?.pid ?? 0, "SIGKILL");
+  process.kill(before_[0]?.pid ?? Number.NaN, "SIGKILL");
   await server.expect(200, "DELETE", `/api_keys/${made.id}`, { key: api_key });
   for (let i = 0; i < 6; i++) assert.equal((await server.call("GET", "/auth", { key: made.key })).status, 401);
   await waitFor("another worker", async () =>

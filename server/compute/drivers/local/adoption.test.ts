@@ -78,7 +78,7 @@ test("computes that a killed server left running are listed, adopted as they are
   assert.notEqual((await compute.status("ep-b"))?.pid, found.get("ep-b")?.pid);
 
   const died = new Promise<string>((resolve) => compute.watch(({ endpoint_id }) => resolve(endpoint_id)));
-  process.kill(found.get("ep-a")?.pid ?? 0, "SIGKILL");
+  process.kill(found.get("ep-a")?.pid ?? Number.NaN, "SIGKILL");
   assert.equal(await died, "ep-a");
   await compute.ensureRunning("ep-a", specs["ep-a"]);
 

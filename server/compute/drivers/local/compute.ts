@@ -324,6 +324,7 @@ export class LocalCompute implements ComputeDriver {
     const pooler = await Pooler.start(
       { pgbouncer, account, log },
       {
+        folder: this.#folder(endpoint_id),
         directory: this.#poolerDirectory(endpoint_id),
         compute: { host: spec.host ?? "127.0.0.1", port: cluster.port, socket_directory: cluster.socketDirectory },
         login,

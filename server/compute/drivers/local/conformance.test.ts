@@ -25,7 +25,7 @@ testDrivers("local", true, async () => {
     },
     async crash(endpoint_id) {
       const status = await drivers.compute.status(endpoint_id);
-      process.kill(status?.pid ?? 0, "SIGKILL");
+      process.kill(status?.pid ?? Number.NaN, "SIGKILL");
       await until("it has gone", async () => (await drivers.compute.status(endpoint_id))?.state === "stopped");
     },
     client: {

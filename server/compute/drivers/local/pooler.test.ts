@@ -63,7 +63,7 @@ test("a compute's pooler knows no password, is nobody's else, and ends however t
   await assert.rejects(compute.ensurePooler("ep-a", login), isNotRunning);
 
   const second = await start();
-  process.kill((await compute.status("ep-a"))?.pid ?? 0, "SIGKILL");
+  process.kill((await compute.status("ep-a"))?.pid ?? Number.NaN, "SIGKILL");
   await hasEnded(second.pid);
 
   const third = await start();

@@ -33,6 +33,8 @@ interface Parts {
 }
 
 interface Place {
+  /** The compute's. The process stands in it, so that it can be told whose it is wherever its files are. */
+  readonly folder: string;
   /** Made by `poolerDirectoryOf`. */
   readonly directory: string;
   readonly compute: ComputeAddress;
@@ -85,6 +87,7 @@ export class Pooler {
     await writeOwned(configOf(directory), renderConfig(place), account);
     const child = spawn(pgbouncer.program, [configOf(directory)], {
       ...asAccount(account),
+      cwd: place.folder,
       detached: true,
       stdio: ["ignore", "ignore", "pipe"],
     });
