@@ -157,7 +157,10 @@ test("several workers serve one port, each a node; a worker that dies is replace
     body: { key_name: "short" },
   });
   for (let i = 0; i < 6; i++) assert.equal((await server.call("GET", "/auth", { key: made.key })).status, 200);
-  process.kill(before_[0]?.pid ?? Number.NaN, "SIGKILL");
+  const doomed = before_[0]?.pid ?? Number.NaN;
+  process.kill(doomed, "SIGKILL");
+  // A request on a connection that it still had would be lost with it.
+  await waitFor("it to be gone", async () => !isThere(doomed));
   await server.expect(200, "DELETE", `/api_keys/${made.id}`, { key: api_key });
   for (let i = 0; i < 6; i++) assert.equal((await server.call("GET", "/auth", { key: made.key })).status, 401);
   await waitFor("another worker", async () =>
@@ -165,3 +168,11 @@ test("several workers serve one port, each a node; a worker that dies is replace
   );
   assert.equal(await server.stop(), 0);
 });
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
