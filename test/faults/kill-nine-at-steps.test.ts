@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import pg from "pg";
 import { STEPS, type Step } from "../../server/jobs/deps.ts";
 import { connectToMetadata } from "../harness/metadata.ts";
-import { postmastersOf } from "../harness/processes.ts";
+import { isAlive, postmastersOf } from "../harness/processes.ts";
 import { startServer, type TestServer, waitFor } from "../harness/server.ts";
 import type { CreatedProject } from "../harness/world.ts";
 
@@ -298,11 +298,3 @@ describe("killed at any step of any work, a server finishes it after its restart
     );
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}

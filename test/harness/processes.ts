@@ -33,3 +33,12 @@ export async function findPostmaster(data_dir: string, condition: (postmaster: P
   if (only === undefined || found.length > 1) throw new Error(`${found.length} PostgreSQL servers instead of one`);
   return only;
 }
+
+/** Whether a process that the test has started, directly or not, is there still. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { newToken } from "../../server/keys/token.ts";
 import { ExternalDatabase } from "../harness/external-database.ts";
+import { isAlive } from "../harness/processes.ts";
 import { startServer, waitFor } from "../harness/server.ts";
 import { Nodes } from "./experiment.ts";
 import { HttpConnection } from "./http-client.ts";
@@ -160,7 +161,7 @@ test("several workers serve one port, each a node; a worker that dies is replace
   const doomed = before_[0]?.pid ?? Number.NaN;
   process.kill(doomed, "SIGKILL");
   // A request on a connection that it still had would be lost with it.
-  await waitFor("it to be gone", async () => !isThere(doomed));
+  await waitFor("it to be gone", async () => !isAlive(doomed));
   await server.expect(200, "DELETE", `/api_keys/${made.id}`, { key: api_key });
   for (let i = 0; i < 6; i++) assert.equal((await server.call("GET", "/auth", { key: made.key })).status, 401);
   await waitFor("another worker", async () =>
@@ -168,11 +169,3 @@ test("several workers serve one port, each a node; a worker that dies is replace
   );
   assert.equal(await server.stop(), 0);
 });
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
