@@ -6,6 +6,7 @@ import { connectToMetadata } from "../harness/metadata.ts";
 import { waitFor } from "../harness/server.ts";
 import { createOrganization, createProject, setupTokenOf, signUp } from "../harness/world.ts";
 import { placesThatHold } from "./secrets-in-page.ts";
+import { unavailable } from "./states.ts";
 import { startStage } from "./visit.ts";
 
 /** What is on the page of one branch: its compute, databases and roles, each with a real Postgres behind it. */
@@ -110,7 +111,7 @@ test("a compute's settings are chosen, reach Postgres, and a wrong one is told b
   await form.getByRole("button", { name: "Save" }).click();
   await page.getByText("disabled", { exact: true }).waitFor();
   await settled();
-  assert.equal(await page.getByRole("button", { name: "Start" }).getAttribute("aria-disabled"), "true");
+  await unavailable(page.getByRole("button", { name: "Start" }));
   await open();
   await form.getByLabel("Enabled").check();
   await form.getByRole("button", { name: "Save" }).click();
@@ -179,7 +180,7 @@ test("a role that does not log in has no password, and is not offered to connect
   await settled();
   await page.getByRole("button", { name: "Actions for role readers" }).click();
   const item = page.getByRole("menuitem", { name: /^Show password…/ });
-  assert.equal(await item.getAttribute("aria-disabled"), "true");
+  await unavailable(item);
   await page.keyboard.press("Escape");
   const offered = await page.getByLabel("Role", { exact: true }).locator("option").allTextContents();
   assert.ok(offered.includes("app") && !offered.includes("readers"));
@@ -291,7 +292,7 @@ test("a compute whose node is lost says so and since when, and takes no order", 
   await page.getByText(/last heard from 3 hours ago/).waitFor();
   for (const name of ["Restart", "Suspend"]) {
     const button = page.getByRole("button", { name });
-    assert.equal(await button.getAttribute("aria-disabled"), "true");
+    await unavailable(button);
     const reason = await button.getAttribute("aria-describedby");
     assert.equal(await page.locator(`[id="${reason}"]`).textContent(), "The node that has its data cannot be reached.");
   }

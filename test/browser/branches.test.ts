@@ -5,6 +5,7 @@ import { findLeftProcesses } from "../../scripts/leftovers.ts";
 import { findCopyMethod } from "../../server/compute/drivers/local/clone.ts";
 import { waitFor } from "../harness/server.ts";
 import { createOrganization, createProject, setupTokenOf, signUp } from "../harness/world.ts";
+import { unavailable } from "./states.ts";
 import { startStage } from "./visit.ts";
 
 /** The branches of a project: made, found in their tree, changed, reset and deleted, with real data in them. */
@@ -125,7 +126,7 @@ test("protection keeps a branch from being deleted and reset, and says so in the
   await tree.getByRole("rowheader", { name: /staging.*protected/ }).waitFor();
   await page.getByRole("button", { name: "Actions for staging" }).click();
   const item = page.getByRole("menuitem", { name: /^Delete…/ });
-  assert.equal(await item.getAttribute("aria-disabled"), "true");
+  await unavailable(item);
   assert.match((await item.textContent()) ?? "", /End its protection first/);
   await page.keyboard.press("Escape");
   await ask("staging", "End protection…");

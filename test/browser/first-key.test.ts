@@ -3,6 +3,7 @@ import test, { after } from "node:test";
 import { waitFor } from "../harness/server.ts";
 import { setupTokenOf } from "../harness/world.ts";
 import { heapHolds, placesThatHold } from "./secrets-in-page.ts";
+import { focused, unavailable } from "./states.ts";
 import { startStage } from "./visit.ts";
 
 /** The newcomer's path, from the link that a new server prints to a key in the clipboard; and what is left of it. */
@@ -58,7 +59,7 @@ test("leaving without saying that the key is stored is asked about, whichever wa
   const shown = page.getByRole("dialog", { name: "Copy your key now" });
   const asked = page.getByRole("alertdialog", { name: "Leave without storing the key?" });
   const back = page.getByRole("button", { name: "Back to the key" });
-  assert.equal(await page.getByRole("button", { name: "Done" }).getAttribute("aria-disabled"), "true");
+  await unavailable(page.getByRole("button", { name: "Done" }));
   const ways: (() => Promise<unknown>)[] = [
     () => page.keyboard.press("Escape"),
     () => shown.getByRole("button", { name: "Close" }).click(),
@@ -160,12 +161,12 @@ test("a name that is taken is said beside its field, which has the focus", async
   await name.fill("frozen");
   await page.keyboard.press("Enter");
   await page.getByText("That name is taken by another live key. Choose another, or revoke the old one.").waitFor();
-  assert.equal(await name.evaluate((field) => field === document.activeElement), true);
+  await focused(name);
   assert.equal(await name.getAttribute("aria-invalid"), "true");
   await page.keyboard.press("Escape");
   await page.getByRole("dialog", { name: "Create API key" }).waitFor({ state: "detached" });
-  const button = page.getByRole("button", { name: "Create new API key" });
-  assert.equal(await button.evaluate((one) => one === document.activeElement), true, "focus returns to the button");
+  // It returns to what opened the dialog.
+  await focused(page.getByRole("button", { name: "Create new API key" }));
 });
 
 test("signing out leaves nothing behind the back button, and signing in leads back", async () => {

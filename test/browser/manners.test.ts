@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import type { Locator } from "playwright-core";
 import { waitFor } from "../harness/server.ts";
 import { setupTokenOf, signUp } from "../harness/world.ts";
 import { manyKeys } from "./many-keys.ts";
+import { focused } from "./states.ts";
 import { NARROW, startStage, WIDE } from "./visit.ts";
 
 /** How the Console behaves when there is much, when it is slow, when things fail, and without a mouse. */
@@ -119,7 +119,7 @@ for (const name of ["Actions for laptop", /User menu/]) {
     await slow.page.keyboard.press("Escape");
     await slow.page.getByRole("menuitem").first().waitFor({ state: "detached" });
     const button = slow.page.getByRole("button", { name });
-    assert.equal(await button.evaluate((one) => one === document.activeElement), true);
+    await focused(button);
     await slow.context.close();
   });
 }
@@ -206,9 +206,6 @@ test("a session that ends elsewhere leads to signing in, and back", async () => 
   const cookies = await other.context.cookies();
   await visit.context.addCookies(cookies);
 });
-
-/** Waits until `one` has the focus: it moves when what was drawn is there, not with the key that asked for it. */
-const focused = (one: Locator) => page.locator(":focus").and(one).waitFor();
 
 test("everything is done from the keyboard: skip, palette, menu, dialog, question", async () => {
   await page.goto(`${server.url}/account/profile`);
