@@ -141,8 +141,7 @@ async function connect(
     await stopDatabase();
   };
   try {
-    await checkServerVersion(db);
-    await migrate(db);
+    await bringUpToDate(connection, log);
     const secret_key = config.secret_key ? new Secret(config.secret_key) : await readOrMakeSecretKey(config.data_dir);
     const sealer = new Sealer(secret_key);
     const { id } = await readInstance(db, sealer.fingerprint);
@@ -151,5 +150,16 @@ async function connect(
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** On connections of its own: a migration of much data, or the wait for another server's, may take as long as it takes. */
+async function bringUpToDate(connection: Connection, log: Log): Promise<void> {
+  const { db } = openDatabase(connection, log, { max: 2, silent_ms: 0 });
+  try {
+    await checkServerVersion(db);
+    await migrate(db);
+  } finally {
+    await db.destroy();
   }
 }

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { Kysely, PostgresDialect, sql, type Transaction } from "kysely";
 import pg from "pg";
 import { ApiError } from "../errors.ts";
@@ -52,15 +53,27 @@ export function poolConfig(connection: Connection, max: number): pg.PoolConfig {
     idleTimeoutMillis: 30_000,
     application_name: "latchkey",
     keepAlive: true,
+    // Left to the system, the first look at an idle connection is after two hours.
+    keepAliveInitialDelayMillis: 10_000,
   };
 }
 
 /**
- * Makes a pool that survives its connections: one lost while idle is told to the log and replaced. A pool
- * that is being closed says nothing, for the embedded database may go before the last socket has.
+ * So long nothing may come or go over a connection that somebody uses: then the database counts as lost. No statement of
+ * ours takes a fraction of it, but for migrations.
  */
-export function openPool(config: pg.PoolConfig, log: Log): pg.Pool {
+const SILENT_MS = 60_000;
+
+/**
+ * Makes a pool that survives its connections: one lost while idle is told to the log and replaced, and one on which the
+ * database goes silent is given up, so that nobody waits for as long as the system would send again. A pool that is being
+ * closed says nothing, for the embedded database may go before the last socket has.
+ */
+export function openPool(config: pg.PoolConfig, log: Log, silent_ms = SILENT_MS): pg.Pool {
   const pool = new pg.Pool(config);
+  // The connection is what ends, and not the statement alone: the next one on it would wait behind that.
+  pool.on("acquire", (client) => watchSilence(client, silent_ms));
+  pool.on("release", (_, client) => watchSilence(client, 0));
   // A connection lost while it is lent out, between two statements of a transaction, is told to nobody but
   // this: without a listener it would end the process. The next statement on it fails and says so.
   pool.on("connect", (client) => client.on("error", () => {}));
@@ -70,9 +83,23 @@ export function openPool(config: pg.PoolConfig, log: Log): pg.Pool {
   return pool;
 }
 
-/** Opens the metadata database. */
-export function openDatabase(connection: Connection, log: Log, max = 10): { db: Db; pool: pg.Pool } {
-  const pool = openPool({ ...poolConfig(connection, max), types }, log);
+/** 0: it may be silent for ever. */
+function watchSilence(client: pg.ClientBase, silent_ms: number): void {
+  const stream = client instanceof pg.Client ? client.connection.stream : undefined;
+  if (!(stream instanceof Socket)) return;
+  stream.removeAllListeners("timeout").setTimeout(silent_ms, () => {
+    const error = new Error(`the database has been silent for ${silent_ms / 1000} s`);
+    stream.destroy(Object.assign(error, { code: "ETIMEDOUT" }));
+  });
+}
+
+/** Opens the metadata database. `silent_ms` as for `openPool`. */
+export function openDatabase(
+  connection: Connection,
+  log: Log,
+  { max = 10, silent_ms = SILENT_MS } = {},
+): { db: Db; pool: pg.Pool } {
+  const pool = openPool({ ...poolConfig(connection, max), types }, log, silent_ms);
   return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
 }
 

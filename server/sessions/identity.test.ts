@@ -237,7 +237,7 @@ test("a password that is changed after it was found right, and before the sessio
 
 test("others use the only connection while a password is being checked", async (t) => {
   const { email } = await personWithPassword();
-  const { db } = openDatabase(instance.connection, instance.log, 1);
+  const { db } = openDatabase(instance.connection, instance.log, { max: 1 });
   t.after(() => db.destroy());
   for (const address of [email, "nobody@example.com"]) {
     let is_judged = false;
