@@ -17,6 +17,9 @@ const SESSION = [
   // Nothing we ask takes long, and a stranger who holds a lock must not hold us.
   "-c statement_timeout=60s",
   "-c lock_timeout=10s",
+  // A backup's session waits while files are copied, whatever the compute's owner wants of idle ones.
+  "-c idle_session_timeout=0",
+  "-c idle_in_transaction_session_timeout=0",
 ].join(" ");
 
 export interface AdminAddress {

@@ -109,6 +109,30 @@ test("a branch is made of a parent that was killed, with what it had committed",
   assert.deepEqual((await storage.list()).toSorted(), ["br-child", "br-parent"]);
 });
 
+test("a branch is made whatever becomes of telling how far it is, of a parent that ends idle sessions at once", async (t) => {
+  const place = await makePlace(t);
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
+  place.closing.push(() => compute.shutdown());
+  const [version = 0] = storage.capabilities().pg_versions;
+  await storage.createRoot("br-parent", { pg_version: version });
+  await compute.ensureRunning("ep-parent", {
+    branch_id: "br-parent",
+    port: await freePort(),
+    max_connections: 20,
+    admin_password: newPassword(),
+    // Shorter than any copy takes, during which the backup's session has nothing to do.
+    settings: { idle_session_timeout: "1ms", idle_in_transaction_session_timeout: "1ms" },
+  });
+  let told = 0;
+  const onProgress = async () => {
+    told++;
+    throw new Error("the database is away");
+  };
+  await storage.branch("br-child", "br-parent", { onProgress });
+  assert.ok(told > 0 || storage.capabilities().branching === "shared");
+  assert.deepEqual((await storage.list()).toSorted(), ["br-child", "br-parent"]);
+});
+
 test("how files are copied is found out by trying, and leaves nothing behind", async (t) => {
   const { dataDir } = await makePlace(t);
   assert.match(await findCopyMethod(dataDir), /^(reflink|copy)$/);

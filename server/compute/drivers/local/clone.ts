@@ -149,22 +149,23 @@ async function copyFiles(parts: Cloning, from: string, to: string): Promise<void
     const copied_bytes = await sizeOf(to);
     await onProgress({ copied_bytes, total_bytes: Math.max(copied_bytes, total) });
   };
+  // A copy goes on when nobody can be told of it.
+  const tellIfPossible = () => tell().catch(() => {});
   const done = new AbortController();
   const tellOverAndOver = async () => {
     while (!done.signal.aborted) {
-      await tell();
-      await delay(PROGRESS_EVERY_MS, undefined, { signal: done.signal });
+      await tellIfPossible();
+      await delay(PROGRESS_EVERY_MS, undefined, { signal: done.signal }).catch(() => {});
     }
   };
-  // Aborted in the end; and a copy goes on when nobody can be told of it.
-  const telling = tellOverAndOver().catch(() => {});
+  const telling = tellOverAndOver();
   try {
     await copyEntries(parts, from, names, to);
   } finally {
     done.abort();
     await telling;
   }
-  await tell();
+  await tellIfPossible();
 }
 
 async function entriesOf(data: string): Promise<string[]> {
