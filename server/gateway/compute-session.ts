@@ -59,13 +59,17 @@ export class ComputeAway extends Error {
 
 const LONGEST_MESSAGE = 1024 * 1024;
 
-/** Opens a session. Throws `ComputeRefused`, `ComputeAway`, `VerifierChanged`. */
+/** Opens a session, unless it is given up before. Throws `ComputeRefused`, `ComputeAway`, `VerifierChanged`. */
 export async function openComputeSession(
   at: ComputePlace,
   parameters: ReadonlyMap<string, string>,
   proven: Pick<Proven, "client_key" | "server_key" | "salt">,
+  given_up: AbortSignal,
 ): Promise<ComputeSession> {
   const { socket, pooled } = await reach(at, "session");
+  const giveUp = () => socket.destroy();
+  given_up.addEventListener("abort", giveUp);
+  if (given_up.aborted) giveUp();
   const inbox = new Inbox(socket, LONGEST_MESSAGE);
   // One that came over a link was paused when the link's own talk was over.
   socket.resume();
@@ -80,6 +84,8 @@ export async function openComputeSession(
     const away =
       error instanceof PeerGone || (error instanceof ComputeRefused && error.sqlstate === SQLSTATE.cannot_connect_now);
     throw away ? new ComputeAway("the compute does not take sessions", { cause: error }) : error;
+  } finally {
+    given_up.removeEventListener("abort", giveUp);
   }
 }
 

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { networkInterfaces } from "node:os";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { promisify } from "node:util";
-import type pg from "pg";
+import pg from "pg";
 import { scramVerifier } from "../postgres/scram.ts";
 import { until } from "../postgres/testing.ts";
 import { DOMAIN, ENDPOINT, makeStage, openFront, openSession, PASSWORD, type Stage, Wire } from "./test-gateway.ts";
@@ -91,8 +94,7 @@ describe("the gateway", () => {
   it("tells a client at the pooler's name that its session is one of its own", async (t) => {
     const { config } = await openFront(t, stage);
     const ssl = { rejectUnauthorized: false, servername: `${ENDPOINT}-pooler.${DOMAIN}` };
-    const { Client } = (await import("pg")).default;
-    const session = new Client(config({ ssl }));
+    const session = new pg.Client(config({ ssl }));
     const notice = once(session, "notice");
     await session.connect();
     assert.match((await notice)[0].message, /no pooler/);
@@ -184,6 +186,34 @@ describe("the gateway", () => {
     await assert.rejects(ask(front.config()), { code: "57P03", message: "the compute did not start, try again" });
     await assert.rejects(ask(front.config({ password: "wrong" })), { code: "28P01" });
     assert.deepEqual(front.gateway.trafficOf(ENDPOINT).opening, 0);
+  });
+
+  it("waits for no compute that hangs: not for ever, and not for a client that has gone", async (t) => {
+    const waiting = new Set<Socket>();
+    const hanging = createServer((socket) => {
+      waiting.add(socket.resume().on("close", () => waiting.delete(socket)));
+    });
+    const socket_directory = await mkdtemp(join(tmpdir(), "latchkey-hanging-"));
+    t.after(async () => {
+      hanging.close();
+      await rm(socket_directory, { recursive: true });
+    });
+    await once(hanging.listen(join(socket_directory, ".s.PGSQL.5432")), "listening");
+    const directory = { wake: async () => ({ socket_directory, port: 5432 }) };
+
+    const hasty = await openFront(t, stage, { directory, limits: { wake_ms: 100, sign_in_ms: 200 } });
+    const message = "the compute does not take connections, try again";
+    await assert.rejects(ask(hasty.config()), { code: "57P03", message });
+    await until("it is left alone", () => hasty.gateway.sessions === 0 && waiting.size === 0);
+
+    const patient = await openFront(t, stage, { directory });
+    const session = new pg.Client(patient.config());
+    session.on("error", () => {});
+    const refused = assert.rejects(session.connect());
+    await until("it waits", () => waiting.size === 1);
+    session.connection.stream.destroy();
+    await refused;
+    await until("it is counted out", () => patient.gateway.sessions === 0 && waiting.size === 0);
   });
 
   it("passes on what the compute refuses, in the compute's own words", async (t) => {

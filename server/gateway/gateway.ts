@@ -51,9 +51,11 @@ export interface GatewayLimits {
   readonly half_open_ms: number;
   /** How long a client waits for its compute. */
   readonly wake_ms: number;
+  /** And, once that takes connections, for it to let the client in. */
+  readonly sign_in_ms: number;
 }
 
-const LIMITS: GatewayLimits = { half_open: 512, half_open_ms: 10_000, wake_ms: 60_000 };
+const LIMITS: GatewayLimits = { half_open: 512, half_open_ms: 10_000, wake_ms: 60_000, sign_in_ms: 60_000 };
 const SHUTDOWN = { sqlstate: SQLSTATE.admin_shutdown, message: "terminating connection due to administrator command" };
 const AUTHENTICATION_OK = encodeAuthentication(AUTHENTICATION.ok);
 const NO_POOLER = encodeNotice({
@@ -307,7 +309,8 @@ export class Gateway {
   }
 
   /** Wakes the compute and signs in; tries again while the compute is on its way up or down. */
-  async #reachCompute({ route, proven, inbox }: Admitted, until_ms: number) {
+  async #reachCompute(admitted: Admitted, until_ms: number) {
+    const { route, inbox } = admitted;
     const { endpoint_id, parameters, pooled } = route;
     const login: Login = { role: parameters.get("user") ?? "", database: parameters.get("database") };
     const { clock } = this.#options;
@@ -316,7 +319,7 @@ export class Gateway {
       if (inbox.gone) throw clientGone();
       try {
         const place = pooled ? await this.#poolerOf(endpoint_id, at, login) : at;
-        const session = await openComputeSession(place, parameters, proven);
+        const session = await this.#signIn(place, admitted);
         if (!inbox.gone) return { at: place, session };
         session.socket.destroy();
         throw clientGone();
@@ -327,12 +330,26 @@ export class Gateway {
         }
         if (!(error instanceof ComputeAway)) throw error;
         const known = this.#addresses.get(endpoint_id) === at && this.#addresses.delete(endpoint_id);
-        if (known && tries === 0) continue;
         if (clock.monotonic_ms() > until_ms) {
           throw new WireError(SQLSTATE.cannot_connect_now, "the compute does not take connections, try again");
         }
+        if (known && tries === 0) continue;
         await delay(RETRY_MS);
       }
+    }
+  }
+
+  /** A compute, or a pooler, that hangs is waited for as long as the client is there and has patience. */
+  async #signIn(place: ComputePlace, { route, proven, socket }: Admitted): Promise<ComputeSession> {
+    const given_up = new AbortController();
+    const giveUp = () => given_up.abort();
+    const timer = setTimeout(giveUp, this.#limits.sign_in_ms);
+    socket.once("close", giveUp);
+    try {
+      return await openComputeSession(place, route.parameters, proven, given_up.signal);
+    } finally {
+      clearTimeout(timer);
+      socket.off("close", giveUp);
     }
   }
 
