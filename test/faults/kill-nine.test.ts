@@ -16,7 +16,7 @@ const ROUNDS = 20;
 /** The kill comes after so many acknowledged changes at most, and then some milliseconds more. */
 const MOST_CHANGES_A_ROUND = 20;
 const LONGEST_PAUSE_MS = 40;
-const ROUND_DEADLINE_MS = 20_000;
+const ROUND_DEADLINE_MS = 60_000;
 /** Live keys, revoked keys and projects, without which all the killing would have shown nothing. */
 const LEAST_LOAD = [10, 10, 3];
 const REVOKERS = 4;
