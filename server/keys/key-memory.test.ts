@@ -130,6 +130,17 @@ describe("the memory of keys", () => {
     assert.ok(memory.count > 1_500 && memory.count < 3_000, `${memory.count}`);
   });
 
+  test("few keys take little memory, however much they might, also after all were dropped", () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const memory = new KeyMemory(64 * MEGABYTE);
+    for (const _ of [1, 2]) {
+      for (let i = 0; i < 1_000; i++) memory.fill(digest(), organizationKey(i), memory.fence);
+      assert.equal(memory.count, 1_000);
+      assert.ok(process.memoryUsage().arrayBuffers - before < MEGABYTE);
+      memory.dropEverything();
+    }
+  });
+
   test("the default of 64 MB holds a million keys", () => {
     const memory = new KeyMemory(64 * MEGABYTE);
     const words = new Uint32Array(8);
