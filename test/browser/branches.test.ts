@@ -5,6 +5,7 @@ import { findLeftProcesses } from "../../scripts/leftovers.ts";
 import { findCopyMethod } from "../../server/compute/drivers/local/clone.ts";
 import { waitFor } from "../harness/server.ts";
 import { createOrganization, createProject, setupTokenOf, signUp } from "../harness/world.ts";
+import { copiedBy } from "./clipboard.ts";
 import { unavailable } from "./states.ts";
 import { startStage } from "./visit.ts";
 
@@ -35,12 +36,7 @@ async function sql(uri: string, text: string): Promise<unknown[]> {
   }
 }
 
-async function copiedUri(): Promise<string> {
-  await page.getByRole("button", { name: "Copy Connection string with password" }).click();
-  const read = () => page.evaluate(() => navigator.clipboard.readText());
-  await waitFor("the copy", async () => (await read()).startsWith("postgresql:"));
-  return await read();
-}
+const copiedUri = () => copiedBy(page.getByRole("button", { name: "Copy Connection string with password" }));
 
 async function ask(row: string, item: string): Promise<void> {
   await page.getByRole("button", { name: `Actions for ${row}` }).click();
@@ -125,9 +121,7 @@ test("protection keeps a branch from being deleted and reset, and says so in the
   await confirm("Protect branch");
   await tree.getByRole("rowheader", { name: /staging.*protected/ }).waitFor();
   await page.getByRole("button", { name: "Actions for staging" }).click();
-  const item = page.getByRole("menuitem", { name: /^Delete…/ });
-  await unavailable(item);
-  assert.match((await item.textContent()) ?? "", /End its protection first/);
+  await unavailable(page.getByRole("menuitem", { name: /^Delete….*End its protection first/ }));
   await page.keyboard.press("Escape");
   await ask("staging", "End protection…");
   await confirm("End protection");
@@ -173,7 +167,7 @@ test("a reset gives a branch its parent's data again; one with children keeps wh
   await page.getByRole("button", { name: "Branch actions" }).click();
   await page.getByRole("menuitem", { name: "Reset…" }).click();
   const form = page.getByRole("dialog", { name: "Reset preview/login?" });
-  assert.equal(await form.getByLabel("Is deleted").isDisabled(), true);
+  await form.getByRole("radio", { name: "Is deleted", disabled: true }).waitFor();
   await form.getByLabel("Name of that branch").fill("preview-before");
   await form.getByRole("button", { name: "Reset branch" }).click();
   await form.waitFor({ state: "detached" });
@@ -187,7 +181,7 @@ test("a reset gives a branch its parent's data again; one with children keeps wh
 test("a branch with children is not deleted; a leaf is, once it is said what goes", async () => {
   await page.goto(at("branches"));
   await page.getByRole("button", { name: "Actions for preview-before" }).click();
-  assert.match((await page.getByRole("menuitem", { name: /^Delete…/ }).textContent()) ?? "", /Other branches come/);
+  await unavailable(page.getByRole("menuitem", { name: /^Delete….*Other branches come/ }));
   await page.keyboard.press("Escape");
   await ask("deeper", "Delete…");
   const asked = page.getByRole("alertdialog", { name: "Delete deeper?" });
@@ -284,7 +278,7 @@ test("a branch that is copied byte by byte shows how far it is, in the tree and 
   await tree.getByRole("row", { name: /^copied .*ready/ }).waitFor();
   await page.goto(at("operations"));
   await page.getByText("Create branch storage").first().waitFor();
-  assert.equal(await page.getByText(/% of .* copied/).count(), 0);
+  await page.getByText(/% of .* copied/).waitFor({ state: "detached" });
 });
 
 test("of ten thousand branches only those near the window are in the page", async () => {

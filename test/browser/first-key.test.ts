@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { waitFor } from "../harness/server.ts";
 import { setupTokenOf } from "../harness/world.ts";
+import { copiedBy } from "./clipboard.ts";
 import { heapHolds, placesThatHold } from "./secrets-in-page.ts";
 import { focused, unavailable } from "./states.ts";
 import { startStage } from "./visit.ts";
@@ -18,7 +18,10 @@ let token = "";
 test("a new server leads everybody to its set-up, and tells how to begin", async () => {
   await page.goto(`${stage.server.url}/`);
   await page.getByRole("heading", { name: "Set up Latchkey" }).waitFor();
-  assert.match((await page.getByRole("main").textContent()) ?? "", /Open the set-up link that the server printed/);
+  await page
+    .getByRole("main")
+    .getByText(/Open the set-up link that the server printed/)
+    .waitFor();
 });
 
 test("five clicks and two forms lead from the set-up link to a copied key that works", async () => {
@@ -38,8 +41,10 @@ test("five clicks and two forms lead from the set-up link to a copied key that w
   await page.getByRole("dialog", { name: "Create API key" }).getByLabel("Name").fill("ci-deploy");
   await press("Create");
   await page.getByRole("dialog", { name: "Copy your key now" }).waitFor();
+  // It is said for two seconds alone.
+  const said = page.getByRole("status").filter({ hasText: "Copied" }).first().waitFor();
   await press("Copy token");
-  await page.getByRole("status").filter({ hasText: "Copied" }).first().waitFor();
+  await said;
   token = await page.evaluate(() => navigator.clipboard.readText());
 
   assert.ok(clicks <= 5, `${clicks} clicks`);
@@ -49,10 +54,8 @@ test("five clicks and two forms lead from the set-up link to a copied key that w
 });
 
 test("the export line is copied whole", async () => {
-  await page.getByRole("button", { name: "Copy export line" }).click();
-  const copied = () => page.evaluate(() => navigator.clipboard.readText());
-  await waitFor("the copy", async () => (await copied()).startsWith("export"));
-  assert.equal(await copied(), `export NEON_API_KEY=${token}`);
+  const copied = await copiedBy(page.getByRole("button", { name: "Copy export line" }));
+  assert.equal(copied, `export NEON_API_KEY=${token}`);
 });
 
 test("leaving without saying that the key is stored is asked about, whichever way", async () => {
@@ -92,7 +95,7 @@ test("once it is put away, the token is nowhere in the browser", async () => {
   await page.getByRole("button", { name: "Done" }).click();
   await page.getByRole("dialog", { name: "Copy your key now" }).waitFor({ state: "detached" });
   const row = page.getByRole("row").filter({ hasText: "ci-deploy" });
-  assert.match((await row.textContent()) ?? "", new RegExp(`…${token.slice(-10, -6)}`));
+  await row.filter({ hasText: `…${token.slice(-10, -6)}` }).waitFor();
 
   assert.deepEqual(await placesThatHold(page, token), []);
   // Go on as a person would, so that what was kept for a next time shows itself.
@@ -145,10 +148,13 @@ test("revoking says what stops and when the key was last used, and stops it at o
   await page.getByRole("button", { name: "Actions for ci-deploy" }).click();
   await page.getByRole("menuitem", { name: "Revoke…" }).click();
   const asked = page.getByRole("alertdialog", { name: "Revoke ci-deploy?" });
-  const words = (await asked.textContent()) ?? "";
-  assert.match(words, /Requests that use it fail with 401 from this moment/);
-  assert.match(words, /It was last used .* from 127\.0\.0\.1/);
-  assert.match(words, /cannot be undone/);
+  for (const words of [
+    /Requests that use it fail with 401 from this moment/,
+    /It was last used .* from 127\.0\.0\.1/,
+    /cannot be undone/,
+  ]) {
+    await asked.filter({ hasText: words }).waitFor();
+  }
   await asked.getByRole("button", { name: "Revoke key" }).click();
   await asked.waitFor({ state: "detached" });
   assert.equal((await stage.server.call("GET", "/users/me", { key: token })).status, 401);

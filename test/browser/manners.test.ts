@@ -227,9 +227,12 @@ test("everything is done from the keyboard: skip, palette, menu, dialog, questio
   await page.getByRole("alertdialog").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("alertdialog").waitFor({ state: "detached" });
+  await focused(shown.getByRole("button").filter({ hasText: /^Copy$/ }));
   await shown.getByLabel("I have stored it in a safe place").focus();
   await page.keyboard.press("Space");
+  await shown.getByRole("checkbox", { checked: true }).waitFor();
   await page.keyboard.press("Tab");
+  await focused(shown.getByRole("button", { name: "Done" }));
   await page.keyboard.press("Enter");
   await shown.waitFor({ state: "detached" });
   await focused(page.getByRole("button", { name: "Create new API key" }));
@@ -240,6 +243,7 @@ test("everything is done from the keyboard: skip, palette, menu, dialog, questio
   const asked = page.getByRole("alertdialog", { name: "Revoke by keyboard?" });
   await focused(asked.getByRole("button", { name: "Cancel" }));
   await page.keyboard.press("Tab");
+  await focused(asked.getByRole("button", { name: "Revoke key" }));
   await page.keyboard.press("Enter");
   await asked.waitFor({ state: "detached" });
   await page.getByRole("rowheader", { name: "by keyboard" }).waitFor({ state: "detached" });
@@ -249,7 +253,7 @@ test("going from page to page moves the focus to the new heading and the tab's t
   await page.goto(`${server.url}/account/profile`);
   await page.getByRole("link", { name: "Sessions" }).click();
   await focused(page.getByRole("heading", { name: "Sessions" }));
-  assert.equal(await page.title(), "Sessions · Latchkey");
+  await page.waitForFunction(() => document.title === "Sessions · Latchkey");
 });
 
 test("the theme that is chosen is there before the first paint of the next visit", async () => {

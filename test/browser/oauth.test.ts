@@ -3,6 +3,7 @@ import test, { after } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { authorizationQuery, beginDevice, logIn, newVerifier, REDIRECT } from "../harness/oauth.ts";
+import { waitFor } from "../harness/server.ts";
 import { setupTokenOf, signIn, signUp } from "../harness/world.ts";
 import { NARROW, startStage, WIDE } from "./visit.ts";
 
@@ -35,7 +36,10 @@ test("a request that is not good is refused in words of ours, whatever its addre
     `${server.url}/oauth2/authorize?${authorizationQuery(newVerifier().challenge, { redirect_uri: "https://evil.example/" })}`,
   );
   await heading("This sign-in cannot go on").waitFor();
-  assert.match((await page.getByRole("main").textContent()) ?? "", /at an address that is not its own/);
+  await page
+    .getByRole("main")
+    .getByText(/at an address that is not its own/)
+    .waitFor();
   await usable(page);
   for (const path of [
     "/oauth/refused?reason=<b>click</b>",
@@ -52,7 +56,7 @@ test("a request that is not good is refused in words of ours, whatever its addre
 test("the page for consent can be used by everybody, and says who asks for what", async () => {
   await page.goto(`${server.url}/oauth2/authorize?${authorizationQuery(newVerifier().challenge)}`);
   await heading("Let Neon CLI in?").waitFor();
-  assert.ok(((await page.getByRole("main").textContent()) ?? "").includes(new URL(REDIRECT).host));
+  await page.getByRole("main").getByText(new URL(REDIRECT).host).waitFor();
   await usable(page);
   await page.getByRole("button", { name: "Refuse" }).click();
   await heading("Nothing was let in").waitFor();
@@ -61,11 +65,11 @@ test("the page for consent can be used by everybody, and says who asks for what"
 test("the pages for a machine's code can be used by everybody", async () => {
   const { verification_uri_complete, user_code } = await beginDevice(server, { device_name: "build-7" });
   await page.goto(verification_uri_complete);
-  assert.equal(await page.getByLabel("Code").inputValue(), user_code);
+  await waitFor("the code in its field", async () => (await page.getByLabel("Code").inputValue()) === user_code);
   await usable(page);
   await page.getByRole("button", { name: "Go on" }).click();
   await heading("Let Latchkey CLI in?").waitFor();
-  assert.match((await page.getByRole("main").textContent()) ?? "", /build-7/);
+  await page.getByRole("main").getByText("build-7").waitFor();
   await usable(page);
   await page.getByRole("button", { name: "Refuse" }).click();
   await heading("Nothing was let in").waitFor();
@@ -95,7 +99,8 @@ test("a password is changed, and the tab that changed it stays signed in", async
   await page.getByLabel("Current password", { exact: true }).fill(person.password);
   await page.getByRole("button", { name: "Change password" }).click();
   await page.getByText("Your password is changed.").first().waitFor();
-  assert.equal(await page.getByLabel("New password", { exact: true }).inputValue(), "");
+  const next = page.getByLabel("New password", { exact: true });
+  await waitFor("the field to be empty", async () => (await next.inputValue()) === "");
   assert.equal((await server.call("GET", "/users/me", { cookie: elsewhere })).status, 401);
   await page.reload();
   await page.getByRole("heading", { name: "Profile" }).waitFor();

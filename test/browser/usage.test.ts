@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import AxeBuilder from "@axe-core/playwright";
+import { waitFor } from "../harness/server.ts";
 import { createProject } from "../harness/world.ts";
 import { buildSite } from "./site.ts";
 import { noteUsage } from "./usage-history.ts";
@@ -28,6 +29,7 @@ test("an organization's usage is shown as charts, as a table, and by project, wh
   for (const name of ["Compute time", "Storage", "Written data"]) await chart(name).waitFor();
   await page.getByText(/^\d+(\.\d+)? h in all$/).waitFor();
   await page.getByText(/MB at the end$/).waitFor();
+  await table().getByRole("rowheader").nth(29).waitFor();
   assert.equal(await table().getByRole("rowheader").count(), 30);
   const by_project = page.getByRole("table", { name: "Projects by usage" });
   const names = by_project.getByRole("rowheader").getByRole("link");
@@ -100,8 +102,11 @@ test("on a narrow screen the rail shows the section that one is in", async () =>
   await page.setViewportSize(NARROW);
   for (const path of [`projects/${project_id}/settings`, `organizations/${org_id}/settings/api-keys`]) {
     await page.goto(`${server.url}/${path}`);
-    const box = await page.locator("nav [aria-current=page]").boundingBox();
-    assert.ok(box && box.x >= 0 && box.x + box.width <= NARROW.width, path);
+    // The rail is scrolled once it is drawn.
+    await waitFor(`the section of ${path} in the window`, async () => {
+      const box = await page.locator("nav [aria-current=page]").boundingBox();
+      return box !== null && box.x >= 0 && box.x + box.width <= NARROW.width;
+    });
   }
   await page.setViewportSize(WIDE);
 });

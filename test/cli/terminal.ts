@@ -12,6 +12,7 @@ export const has_terminals = spawnSync("script", ["--version"], { stdio: "ignore
  */
 export class Terminal {
   readonly #child: ChildProcess;
+  readonly #closed: Promise<unknown>;
   /** Everything that was written to the terminal, echo included. */
   screen = "";
 
@@ -31,6 +32,7 @@ export class Terminal {
       },
       stdio: ["pipe", "pipe", "inherit"],
     });
+    this.#closed = once(this.#child, "close");
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.screen += text;
     });
@@ -51,9 +53,9 @@ export class Terminal {
     this.#child.kill("SIGKILL");
   }
 
-  /** Waits for the end; returns the program's exit code. */
+  /** Waits for the end, when `screen` is whole; returns the program's exit code. */
   async ended(): Promise<number | null> {
-    if (this.#child.exitCode === null) await once(this.#child, "close");
+    await this.#closed;
     return this.#child.exitCode;
   }
 }

@@ -284,7 +284,9 @@ suite("Postgres clients at the gateway", () => {
     const [idle, busy] = [await open(shop.uri), await open(shop.uri)];
     const told = once(idle, "error");
     await busy.query("create table waited ()");
-    const work = busy.query("select pg_sleep(1), 'done' as outcome");
+    const work = busy.query("select pg_sleep(2), 'done' as outcome");
+    const asleep = "select from pg_stat_activity where wait_event = 'PgSleep'";
+    await waitFor("the work to begin", async () => (await idle.query(asleep)).rowCount === 1);
     const stopped = server.stop();
     assert.equal(((await told)[0] as pg.DatabaseError).code, "57P01");
     assert.equal((await work).rows[0].outcome, "done");

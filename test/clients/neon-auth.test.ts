@@ -157,11 +157,15 @@ describe(`neon ${version}, signing in through the browser`, () => {
       await page.getByLabel("Password", { exact: true }).fill(person.password);
       await page.getByRole("button", { name: "Sign in" }).click();
       await page.getByRole("heading", { name: "Let Neon CLI in?" }).waitFor();
-      const shown = (await page.getByRole("main").textContent()) ?? "";
-      assert.match(shown, new RegExp(`Your account${person.email}`));
-      assert.match(shown, /Who asksNeon CLI \(neonctl\)/);
-      assert.match(shown, /It may doeverything that you may/);
-      assert.match(shown, /this computer, 127\.0\.0\.1:\d+/);
+      // The account and what is asked for come one after the other.
+      for (const shown of [
+        new RegExp(`Your account${person.email}`),
+        /Who asksNeon CLI \(neonctl\)/,
+        /It may doeverything that you may/,
+        /this computer, 127\.0\.0\.1:\d+/,
+      ]) {
+        await page.getByRole("main").filter({ hasText: shown }).waitFor();
+      }
       await page.getByRole("button", { name: "Let it in" }).click();
       await page.waitForURL(/^http:\/\/127\.0\.0\.1:\d+\/callback\?/);
       await page.close();
