@@ -53,9 +53,9 @@ async function fetchNode(version: string): Promise<void> {
   try {
     const what = `node-${process.platform}-${process.arch}@${version}`;
     const options = ["--no-save", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
-    const { PATH = "", HOME = "" } = process.env;
+    // How the registry is reached (proxies, certificates) stands in the machine's environment, as for every installation.
     // npm on a recent Node would leave its compiled code in the temporary directory.
-    const env = { PATH, HOME, TMPDIR: tmpdir(), NODE_DISABLE_COMPILE_CACHE: "1" };
+    const env = { ...process.env, TMPDIR: tmpdir(), NODE_DISABLE_COMPILE_CACHE: "1" };
     const ran = await runProcess("npm", ["install", "--prefix", unfinished, ...options, what], { env });
     if (ran.code !== 0) throw new Error(`npm cannot fetch ${what}; put a Node ${version} on the PATH\n${ran.stderr}`);
     await rename(unfinished, join(FETCHED, version));
