@@ -25,13 +25,15 @@ export class LookUps {
   readonly #pool: pg.Pool;
   readonly #memory: KeyMemory;
   readonly #metrics: Metrics;
+  readonly #find_live_keys: typeof findLiveKeys;
   #waiting = new Map<string, Asked>();
   #running = 0;
 
-  constructor(pool: pg.Pool, memory: KeyMemory, metrics: Metrics) {
+  constructor(pool: pg.Pool, memory: KeyMemory, metrics: Metrics, find_live_keys = findLiveKeys) {
     this.#pool = pool;
     this.#memory = memory;
     this.#metrics = metrics;
+    this.#find_live_keys = find_live_keys;
   }
 
   /** The key of a digest as the database has it at a moment after this call. */
@@ -72,7 +74,7 @@ export class LookUps {
     const { fence } = this.#memory;
     this.#metrics.key_lookups.inc(batch.length);
     try {
-      const found = await findLiveKeys(
+      const found = await this.#find_live_keys(
         this.#pool,
         batch.map(({ digest }) => digest),
       );

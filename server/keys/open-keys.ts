@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Connection, Db } from "../db/pool.ts";
 import type { Log } from "../log.ts";
+import { type NodesDatabase, nodesDatabase } from "../nodes/database.ts";
 import { NodeLease } from "../nodes/lease.ts";
 import { ChangeListener } from "../nodes/listener.ts";
 import { Peers } from "../nodes/peers.ts";
@@ -11,6 +12,7 @@ import type { NodeDescription } from "../nodes/store.ts";
 import { KeyMemory } from "./key-memory.ts";
 import { LastUsedRecorder } from "./last-used.ts";
 import { LookUps } from "./look-ups.ts";
+import type { findLiveKeys } from "./store.ts";
 import { KeyVerifier, type VerifierDeps } from "./verifier.ts";
 
 export interface KeysDeps {
@@ -23,6 +25,8 @@ export interface KeysDeps {
   readonly findGrant?: VerifierDeps["findGrant"];
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: the statements of `store.ts`, here and in `nodes/`, as everywhere but in a simulation. */
+  readonly database?: NodesDatabase & { readonly findLiveKeys: typeof findLiveKeys };
 }
 
 /** Everything that verifies keys on this node, wired. */
@@ -40,21 +44,24 @@ export interface Keys {
 
 export function openKeys(deps: KeysDeps): Keys {
   const { config, connection, db, pool, description, clock, log } = deps;
+  const database = deps.database ?? nodesDatabase;
   const memory = new KeyMemory(config.key_cache_bytes);
   log.metrics.keys_remembered.collect_from(() => memory.count);
   log.metrics.key_memory_bytes.collect_from(() => memory.bytes);
-  const peers = new Peers(pool, clock, log);
-  const lease = new NodeLease({ connection, description, memory, peers, clock, log });
+  const peers = new Peers(pool, database, clock, log);
+  const lease = new NodeLease({ connection, database, description, memory, peers, clock, log });
   const direct = typeof config.listen === "string" ? connection : config.listen;
-  const listener = config.listen === "off" ? undefined : new ChangeListener(direct, clock, () => lease.poke());
+  const listener =
+    config.listen === "off" ? undefined : new ChangeListener(direct, database, clock, () => lease.poke());
   const revocations = new Revocations({
     db,
+    database,
     peers,
     notify: listener !== undefined,
     pokeOwnNode: () => lease.poke(),
     log,
   });
-  const look_ups = new LookUps(pool, memory, log.metrics);
+  const look_ups = new LookUps(pool, memory, log.metrics, deps.database?.findLiveKeys);
   const verifier = new KeyVerifier({
     memory,
     look_ups,

@@ -4,18 +4,9 @@ import type { Connection } from "../db/pool.ts";
 import { newUuid } from "../ids.ts";
 import { describeError, type Log } from "../log.ts";
 import type { Memory } from "./change.ts";
-import { OwnConnection } from "./connection.ts";
+import type { NodesDatabase } from "./database.ts";
 import type { Peers } from "./peers.ts";
-import {
-  acknowledge,
-  deleteNode,
-  deleteOldChanges,
-  extendLease,
-  type NodeDescription,
-  type Position,
-  readChangesFrom,
-  readHead,
-} from "./store.ts";
+import type { NodeDescription, Position } from "./store.ts";
 
 /** After so long without a renewal of its row the others hold a node's lease for lapsed. */
 export const LEASE_MS = 2_000;
@@ -32,6 +23,7 @@ const CLEAR_EVERY_MS = 60_000;
 
 export interface NodeLeaseDeps {
   readonly connection: Connection;
+  readonly database: NodesDatabase;
   readonly description: NodeDescription;
   readonly memory: Memory;
   readonly peers: Peers;
@@ -49,7 +41,7 @@ export class NodeLease {
   /** New with each start: what an earlier process acknowledged says nothing of this one's memory. */
   readonly id = newUuid();
   readonly #deps: NodeLeaseDeps;
-  readonly #connection: OwnConnection;
+  readonly #connection: ReturnType<NodesDatabase["connect"]>;
   readonly #stopping = new AbortController();
   #held_until_ms = Number.NEGATIVE_INFINITY;
   #held_until_wall_ms = Number.NEGATIVE_INFINITY;
@@ -64,7 +56,7 @@ export class NodeLease {
 
   constructor(deps: NodeLeaseDeps) {
     this.#deps = deps;
-    this.#connection = new OwnConnection(deps.connection, "lease", ANSWER_WITHIN_MS);
+    this.#connection = deps.database.connect(deps.connection, "lease", ANSWER_WITHIN_MS);
     deps.log.metrics.lease_held.collect_from(() => (this.isHeld() ? 1 : 0));
   }
 
@@ -102,7 +94,7 @@ export class NodeLease {
     await this.#running;
     this.#drop();
     try {
-      await deleteNode(await this.#connection.open(), this.id);
+      await this.#deps.database.deleteNode(await this.#connection.open(), this.id);
     } catch {
       // It lapses by itself.
     }
@@ -149,15 +141,16 @@ export class NodeLease {
 
   async #hear(client: pg.ClientBase): Promise<void> {
     this.#poked = false;
-    if ((await this.#applyChanges(client)) && this.#applied) await acknowledge(client, this.id, this.#applied);
+    const isNew = await this.#applyChanges(client);
+    if (isNew && this.#applied) await this.#deps.database.acknowledge(client, this.id, this.#applied);
   }
 
   async #renew(client: pg.ClientBase): Promise<void> {
-    const { clock, description, peers, log } = this.#deps;
+    const { clock, database, description, peers, log } = this.#deps;
     const sent_ms = clock.monotonic_ms();
     const sent_wall_ms = clock.now_ms();
     this.#renew_at_ms = sent_ms + RENEW_EVERY_MS;
-    await extendLease(client, this.id, ++this.#renewals, this.#applied, description);
+    await database.extendLease(client, this.id, ++this.#renewals, this.#applied, description);
     // Only now, with the extension committed: a revocation that commits from here on sees the row and waits;
     // one that has committed before is read here.
     await this.#hear(client);
@@ -174,10 +167,10 @@ export class NodeLease {
 
   /** Reads and applies what is new; true when there was something, which is then to be acknowledged. */
   async #applyChanges(client: pg.ClientBase): Promise<boolean> {
-    const { memory } = this.#deps;
+    const { memory, database } = this.#deps;
     const from = this.#applied;
     if (from === undefined) return await this.#startAfresh(client, "started");
-    const [present, ...changes] = await readChangesFrom(client, from.revision, CHANGES_AT_ONCE + 2);
+    const [present, ...changes] = await database.readChangesFrom(client, from.revision, CHANGES_AT_ONCE + 2);
     if (present?.revision !== from.revision || present.nonce !== from.nonce) {
       // A backup was restored, a standby promoted, or this node slept for longer than changes are kept.
       return await this.#startAfresh(client, "history");
@@ -195,10 +188,10 @@ export class NodeLease {
    * look-up brings in between could be older than the place.
    */
   async #startAfresh(client: pg.ClientBase, reason: "started" | "history" | "many_changes"): Promise<boolean> {
-    const { memory, log } = this.#deps;
+    const { memory, database, log } = this.#deps;
     this.#drop();
     this.#renew_at_ms = Number.NEGATIVE_INFINITY;
-    const head = await readHead(client);
+    const head = await database.readHead(client);
     memory.dropEverything();
     this.#applied = head;
     if (reason !== "started") log.event("node.memory_dropped", { node_id: this.id, reason, revision: head.revision });
@@ -206,11 +199,11 @@ export class NodeLease {
   }
 
   async #clearAway(client: pg.ClientBase): Promise<void> {
-    const { clock, peers } = this.#deps;
+    const { clock, database, peers } = this.#deps;
     const now = clock.monotonic_ms();
     if (now - this.#cleared_ms < CLEAR_EVERY_MS) return;
     this.#cleared_ms = now;
     await peers.clearAway(client);
-    await deleteOldChanges(client);
+    await database.deleteOldChanges(client);
   }
 }

@@ -1,7 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Connection } from "../db/pool.ts";
-import { OwnConnection } from "./connection.ts";
-import { startListening } from "./store.ts";
+import type { NodesDatabase } from "./database.ts";
 
 const RETRY_AFTER_MS = 1_000;
 
@@ -10,14 +9,16 @@ const RETRY_AFTER_MS = 1_000;
  * the connection is lost or notifications are, revocations take longer and are no less safe.
  */
 export class ChangeListener {
-  readonly #connection: OwnConnection;
+  readonly #database: NodesDatabase;
+  readonly #connection: ReturnType<NodesDatabase["connect"]>;
   readonly #clock: Clock;
   readonly #onChange: () => void;
   readonly #stopping = new AbortController();
 
   /** The connection must be a direct one: through a pooler in transaction mode nothing would ever be heard. */
-  constructor(connection: Connection, clock: Clock, onChange: () => void) {
-    this.#connection = new OwnConnection(connection, "listen");
+  constructor(connection: Connection, database: NodesDatabase, clock: Clock, onChange: () => void) {
+    this.#database = database;
+    this.#connection = database.connect(connection, "listen");
     this.#clock = clock;
     this.#onChange = onChange;
   }
@@ -41,7 +42,7 @@ export class ChangeListener {
       try {
         const client = await this.#connection.open(lost);
         client.on("notification", this.#onChange);
-        await startListening(client);
+        await this.#database.startListening(client);
         // What was missed before is caught up with at once.
         this.#onChange();
         await ended;

@@ -3,8 +3,9 @@ import type { Clock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Confirmation } from "./change.ts";
+import type { NodesDatabase } from "./database.ts";
 import { LEASE_MS } from "./lease.ts";
-import { deleteNodeAsSeen, type NodeRow, readNodes } from "./store.ts";
+import type { NodeRow } from "./store.ts";
 
 /** Looks follow one another at first after 2 ms, then ever more slowly. */
 const FIRST_PAUSE_MS = 2;
@@ -32,14 +33,16 @@ interface Look {
  */
 export class Peers {
   readonly #pool: pg.Pool;
+  readonly #database: NodesDatabase;
   readonly #clock: Clock;
   readonly #log: Log;
   #sightings = new Map<string, Sighting>();
   #looking: Promise<Look> | undefined;
   #next: Promise<Look> | undefined;
 
-  constructor(pool: pg.Pool, clock: Clock, log: Log) {
+  constructor(pool: pg.Pool, database: NodesDatabase, clock: Clock, log: Log) {
     this.#pool = pool;
+    this.#database = database;
     this.#clock = clock;
     this.#log = log;
     log.metrics.nodes_live.collect_from(() => this.#countLive());
@@ -47,7 +50,7 @@ export class Peers {
 
   /** Looks at the rows. */
   async look(client: pg.ClientBase | pg.Pool): Promise<Look> {
-    const rows = await readNodes(client);
+    const rows = await this.#database.readNodes(client);
     const at_ms = this.#clock.monotonic_ms();
     const sightings = new Map<string, Sighting>();
     for (const row of rows) {
@@ -131,7 +134,7 @@ export class Peers {
   async clearAway(client: pg.ClientBase): Promise<void> {
     const now = this.#clock.monotonic_ms();
     for (const { row, since_ms } of this.#sightings.values()) {
-      if (now - since_ms > CLEAR_AFTER_MS) await deleteNodeAsSeen(client, row);
+      if (now - since_ms > CLEAR_AFTER_MS) await this.#database.deleteNodeAsSeen(client, row);
     }
   }
 

@@ -1,11 +1,12 @@
 import type { Db, Tx } from "../db/pool.ts";
 import { describeError, type Log } from "../log.ts";
 import type { AccessChange } from "./change.ts";
+import type { NodesDatabase } from "./database.ts";
 import type { Peers } from "./peers.ts";
-import { appendAccessChanges, writeConfirmation } from "./store.ts";
 
 export interface RevocationsDeps {
   readonly db: Db;
+  readonly database: NodesDatabase;
   readonly peers: Peers;
   /** Whether to wake the other nodes by a notification; not every engine has them. */
   readonly notify: boolean;
@@ -24,7 +25,7 @@ export class Revocations {
 
   /** Appends changes as the last statement of their transaction, and returns their revision. */
   async append(tx: Tx, changes: readonly AccessChange[]): Promise<number> {
-    return await appendAccessChanges(tx, changes, this.#deps.notify);
+    return await this.#deps.database.appendAccessChanges(tx, changes, this.#deps.notify);
   }
 
   /**
@@ -32,12 +33,12 @@ export class Revocations {
    * that dies in here has answered nobody, so nothing was promised; its audit row says so by its gap.
    */
   async confirm(revision: number, audit_id: number | undefined): Promise<void> {
-    const { db, peers, pokeOwnNode, log } = this.#deps;
+    const { db, database, peers, pokeOwnNode, log } = this.#deps;
     pokeOwnNode();
     const confirmation = await peers.confirm(revision);
     if (audit_id === undefined) return;
-    await writeConfirmation(db, audit_id, confirmation).catch((error) =>
-      log.event("database.error", { error: `audit row ${audit_id}: ${describeError(error)}` }),
-    );
+    await database
+      .writeConfirmation(db, audit_id, confirmation)
+      .catch((error) => log.event("database.error", { error: `audit row ${audit_id}: ${describeError(error)}` }));
   }
 }
