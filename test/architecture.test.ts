@@ -18,6 +18,8 @@ interface Rule {
   readonly imports?: RegExp;
   /** What must not be written. */
   readonly writes?: RegExp;
+  /** What no string and no template may hold. */
+  readonly says?: RegExp;
   /** What a file must not be called. */
   readonly called?: RegExp;
   readonly except?: readonly { readonly path: RegExp; readonly why: string }[];
@@ -33,6 +35,7 @@ const running = (start: string) => new RegExp(`^${start}/(?!.*(${TESTS.source}))
 const SERVER = running("server");
 const room = (names: string) => running(`server/(${names})`);
 const FEATURE = room(FEATURES);
+const CONSOLE = running("console/src");
 const COMPOSITION = {
   path: /^server\/(main|start|serve|setup|open|data-dir|workers)\.ts$/,
   why: "the composition root, and what it opens an instance with",
@@ -215,7 +218,7 @@ const RULES: readonly Rule[] = [
   {
     name: "no barrel files",
     why: "an index that re-exports a folder hides where things live and makes cycles out of nothing",
-    from: /^(contract|server|sdk|cli|scripts|test)\//,
+    from: /^(contract|server|sdk|cli|console|scripts|test)\//,
     called: /^index\.(ts|js|mjs)$/,
     writes: /\bexport\s*\*/,
     broken_by: [
@@ -253,6 +256,56 @@ const RULES: readonly Rule[] = [
       ["server/main.ts", 'import { fake } from "./postgres/testing.ts";'],
     ],
     kept_by: [["server/keys/token.test.ts", 'import { database } from "../../test/harness/database.ts";']],
+  },
+  {
+    name: "ui/ knows nothing of the product",
+    why: "what knows keys and projects serves one page; what knows none serves all, and is shown whole at /design",
+    from: running("console/src/ui"),
+    imports: /^(console\/src\/(?!ui\/)|contract\/|sdk\/|@latchkey\/|@tanstack\/)/,
+    broken_by: [
+      ["console/src/ui/DataTable.tsx", 'import { paths } from "../paths.ts";'],
+      ["console/src/ui/Time.tsx", 'import type { ListedKey } from "@latchkey/contract/api-keys.ts";'],
+      ["console/src/ui/Form.tsx", 'import { ApiError } from "@latchkey/sdk";'],
+      ["console/src/ui/Menu.tsx", 'import { Link } from "@tanstack/react-router";'],
+    ],
+    kept_by: [
+      ["console/src/ui/Menu.tsx", 'import { useLate } from "./late.tsx"; import { Menu } from "@base-ui/react/menu";'],
+    ],
+  },
+  {
+    name: "the Console's paths are built in one file",
+    why: "an address that is spelled twice changes once",
+    from: CONSOLE,
+    says: /^\/(account|design|forgot-password|invitations|organizations|projects|reset-password|setup|sign-in|sign-up)(?![\w-])/,
+    except: [
+      { path: /^console\/src\/paths\.ts$/, why: "it is that file" },
+      { path: /^console\/src\/routes\.tsx$/, why: "the site map, which answers them" },
+    ],
+    broken_by: [
+      ["console/src/pages/home.tsx", '<Link to="/account/api-keys" />;'],
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
+      ["console/src/pages/home.tsx", "const to = `/projects/${id}`;"],
+      ["console/src/api/session.ts", 'window.location.replace("/sign-in");'],
+    ],
+    kept_by: [
+      ["console/src/pages/home.tsx", "const to = paths.project(id);"],
+      ["console/src/pages/home.tsx", 'useParams({ from: "/signed-in/organizations/$org_id/projects" });'],
+    ],
+  },
+  {
+    name: "the Console stores nothing in the browser but two choices",
+    why: "what is stored outlives its dialog, and whoever looks for a secret there must have few places to look at",
+    from: CONSOLE,
+    writes: /\b(localStorage|sessionStorage|indexedDB|caches|cookieStore|serviceWorker)\b|\bdocument\s*\.\s*cookie\b/,
+    except: [
+      { path: /^console\/src\/components\/theme\.ts$/, why: "the theme that was chosen" },
+      { path: /^console\/src\/components\/present\.ts$/, why: "the organization that was visited last" },
+    ],
+    broken_by: [
+      ["console/src/components/keys/ShownOnce.tsx", "sessionStorage.setItem(name, token);"],
+      ["console/src/api/session.ts", "document.cookie = text;"],
+    ],
+    kept_by: [["console/src/components/theme.ts", "localStorage.setItem(STORED_AS, next);"]],
   },
   {
     name: "every import names its file",
@@ -311,13 +364,15 @@ function findBreaches(rule: Rule, source: Source): string[] {
     const line = source.code.slice(0, written.index).split("\n").length;
     breaches.push(`${source.path}:${line} has ${written[0]}`);
   }
+  const said = source.strings.find((text) => rule.says?.test(text));
+  if (said !== undefined) breaches.push(`${source.path} says "${said}"`);
   if (rule.called?.test(basename(source.path))) breaches.push(`${source.path} is called that`);
   return breaches;
 }
 
 function readSources(): Source[] {
   const root = dirname(import.meta.dirname);
-  const files = globSync("{contract,server,sdk,cli,scripts,test}/**/*.{ts,mjs,js}", {
+  const files = globSync(["{contract,server,sdk,cli,scripts,test}/**/*.{ts,mjs,js}", "console/src/**/*.{ts,tsx}"], {
     cwd: root,
     exclude: ["**/node_modules/**"],
   });

@@ -41,3 +41,14 @@ test("comments and what strings hold are no code; what a template computes is", 
   assert.deepEqual(scan("server/x.ts", text).code.match(/[a-z](?=\()/g), ["a", "g", "i", "t"]);
   assert.match(scan("server/x.ts", "const a = 4 / b(); const c = 1 / 2;").code, /b\(\)/);
 });
+
+test("tags of JSX are no regular expressions, and hide nothing of what follows", () => {
+  const tags = ["<b>{x}</b> <i>{await import('./a.ts')}</i>;", "<A b={x} /> <B c={import('./a.ts')} />;"];
+  for (const text of tags) assert.deepEqual(scan("server/x/file.tsx", text).imports, ["server/x/a.ts"], text);
+});
+
+test("what stands in strings and in templates is told, computed parts apart", () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
+  const text = "a('/b', `/c/${d(\"e\")}/f`); // '/g'";
+  assert.deepEqual(scan("server/x.ts", text).strings.toSorted(), ["/b", "/c/", "/f", "e"]);
+});

@@ -7,12 +7,17 @@ export interface Source {
   readonly imports: readonly string[];
   /** The text with comments and the insides of strings left out. */
   readonly code: string;
+  /** What stands in strings, and between the computed parts of templates. */
+  readonly strings: readonly string[];
 }
 
 const TOKEN =
-  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`|\$\{|[{}]|\/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/[\\\n])+\/[dgimsuvy]*|[\s\S]/g;
-/** A slash after one of these begins a regular expression; after anything else it divides. */
-const BEFORE_REGEXP = /(?:^|[=(,:;!&|?{}[+\-*%<>~^]|\b(?:return|typeof|case|of|in|await|yield))\s*$/;
+  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`|\$\{|[{}]|\/(?![/*>])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/[\\\n])+\/[dgimsuvy]*|[\s\S]/g;
+/**
+ * A slash after one of these begins a regular expression; after anything else it divides, or belongs to a tag of JSX:
+ * `</` and `/>` begin none.
+ */
+const BEFORE_REGEXP = /(?:^|[=(,:;!&|?{}[+\-*%>~^]|\b(?:return|typeof|case|of|in|await|yield))\s*$/;
 
 /** Reads a source without a parser: what it imports, and its code for patterns to be looked for in. */
 export function scan(path: string, text: string): Source {
@@ -24,7 +29,7 @@ export function scan(path: string, text: string): Source {
     ...code.matchAll(/\brequire\s*\(\s*"(\d+)"/g),
     ...code.matchAll(/\bimport\s*\(\s*(?:"(\d+)"\s*[,)])?/g),
   ].map(([, number]) => (number === undefined ? "(computed)" : (strings[Number(number)] ?? "")));
-  return { path, code, imports: specifiers.map((specifier) => resolve(path, specifier)) };
+  return { path, code, strings, imports: specifiers.map((specifier) => resolve(path, specifier)) };
 }
 
 function resolve(path: string, specifier: string): string {
@@ -46,6 +51,7 @@ function strip(text: string): { code: string; strings: string[] } {
   const strings: string[] = [];
   /** What is open: "`" in a template's text, "${" in a template's code, "{" in a block. */
   const open: string[] = [];
+  let template = "";
   let code = "";
   TOKEN.lastIndex = 0;
   for (let match = TOKEN.exec(text); match; match = TOKEN.exec(text)) {
@@ -57,8 +63,11 @@ function strip(text: string): { code: string; strings: string[] } {
         if (token === "`") open.pop();
         else open.push(token);
         code += token;
+        strings.push(template);
+        template = "";
       } else {
         TOKEN.lastIndex = match.index + (token.startsWith("\\") || text[match.index] === "\\" ? 2 : 1);
+        template += text.slice(match.index, TOKEN.lastIndex);
         if (text[match.index] === "\n") code += "\n";
       }
       continue;

@@ -1,5 +1,6 @@
 import { signOut } from "@latchkey/contract/sessions.ts";
 import { type CurrentUser, getCurrentUserInfo } from "@latchkey/contract/users.ts";
+import { paths } from "../paths.ts";
 import { api } from "./client.ts";
 import { isSignedOut } from "./errors.ts";
 import { queries, query } from "./queries.ts";
@@ -33,5 +34,5 @@ export function beginSession(person: CurrentUser): void {
 export async function endSession(): Promise<void> {
   await api.call(signOut);
   queries.clear();
-  window.location.replace("/sign-in");
+  window.location.replace(paths.signIn());
 }

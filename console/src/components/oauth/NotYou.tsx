@@ -1,6 +1,7 @@
 import { signOut } from "@latchkey/contract/sessions.ts";
 import { api } from "../../api/client.ts";
 import { TEXT_LINK } from "../../layouts/Visitor.tsx";
+import { paths } from "../../paths.ts";
 import { usePerson } from "../present.ts";
 
 /** Signs out and comes back to this page as somebody else. */
@@ -9,7 +10,7 @@ export function NotYou() {
   const leave = async () => {
     await api.call(signOut);
     const here = window.location.pathname + window.location.search;
-    window.location.replace(`/sign-in?next=${encodeURIComponent(here)}`);
+    window.location.replace(`${paths.signIn()}?next=${encodeURIComponent(here)}`);
   };
   return (
     <>

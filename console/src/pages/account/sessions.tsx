@@ -9,6 +9,7 @@ import { Confirm } from "../../components/Confirm.tsx";
 import { Failure } from "../../components/Failures.tsx";
 import { useTableView } from "../../components/table-view.ts";
 import { describeUserAgent } from "../../components/user-agent.ts";
+import { paths } from "../../paths.ts";
 import { Button } from "../../ui/Button.tsx";
 import { type Column, DataTable } from "../../ui/DataTable.tsx";
 import { MenuItem } from "../../ui/Menu.tsx";
@@ -120,7 +121,7 @@ export function SessionsPage() {
         onClose={() => setEverywhere(undefined)}
         onConfirm={async () => {
           await api.call(signOutEverywhere);
-          window.location.replace("/sign-in");
+          window.location.replace(paths.signIn());
         }}
       >
         {() => <p>All your sessions end, this one included. Your API keys go on working.</p>}
