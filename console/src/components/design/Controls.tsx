@@ -1,15 +1,19 @@
+import { Link } from "@tanstack/react-router";
 import { Plus, Search, Trash2 } from "lucide-react";
 import { useState } from "react";
+import { paths } from "../../paths.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
-import { Code } from "../../ui/Code.tsx";
+import { Check } from "../../ui/Check.tsx";
+import { Code, Mono } from "../../ui/Code.tsx";
 import { CopyButton } from "../../ui/CopyButton.tsx";
 import { Actions, AlertDialog, Dialog } from "../../ui/Dialog.tsx";
 import { Form, FormRefusal } from "../../ui/Form.tsx";
-import { Check, PasswordField, RadioField, SelectField, TextAreaField, TextField } from "../../ui/fields.tsx";
-import { Menu, MenuGroup, MenuItem, MenuSeparator } from "../../ui/Menu.tsx";
+import { PasswordField, RadioField, SelectField, TextAreaField, TextField } from "../../ui/fields.tsx";
+import { Menu, MenuChoice, MenuGroup, MenuItem, MenuLink, MenuSeparator } from "../../ui/Menu.tsx";
 import { Section } from "../../ui/Page.tsx";
 import { Select } from "../../ui/Select.tsx";
 import { announce } from "../../ui/Toasts.tsx";
+import { Tooltip } from "../../ui/Tooltip.tsx";
 
 const STEPS = [
   { value: "hour", label: "Hour" },
@@ -44,6 +48,9 @@ export function Controls() {
           <IconButton label="Search">
             <Search aria-hidden />
           </IconButton>
+          <Tooltip text="It repeats or adds; what must be known is never here alone.">
+            <Button kind="quiet">Tooltip</Button>
+          </Tooltip>
           <CopyButton text="copied from the design page" what="example" />
           <CopyButton text="copied from the design page" what="example with a word" with_word />
         </div>
@@ -61,6 +68,9 @@ export function Controls() {
       </Section>
       <Section title="Code">
         <Code text="postgresql://app:••••••••@127.0.0.1:55432/app?sslmode=require" what="connection string" />
+        <p>
+          An id in running text: <Mono>quiet-river-12345678</Mono>.
+        </p>
       </Section>
     </>
   );
@@ -68,6 +78,7 @@ export function Controls() {
 
 function Popups() {
   const [open, setOpen] = useState<"dialog" | "alert">();
+  const [step, setStep] = useState("day");
   const close = () => setOpen(undefined);
   return (
     <div className="flex flex-wrap gap-2">
@@ -78,6 +89,11 @@ function Popups() {
             Not for you
           </MenuItem>
         </MenuGroup>
+        <MenuSeparator />
+        <MenuLink link={<Link to={paths.design()} />} current>
+          A link, to where one is
+        </MenuLink>
+        <MenuChoice label="Shown by" value={step} options={STEPS} onChange={setStep} />
         <MenuSeparator />
         <MenuItem danger onClick={() => setOpen("alert")}>
           Delete…
