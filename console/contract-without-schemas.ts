@@ -6,7 +6,7 @@ const CONTRACT = join(import.meta.dirname, "../contract") + sep;
 /**
  * Gives the browser the contract's routes without their schemas. A client needs to know where a call goes;
  * the schemas (and with them the schema library, 20 kB) serve validation, which is the server's. Types are
- * not touched: they come from the source. Body schemas stay, as plain JSON, for the limits that forms state.
+ * not touched: they come from the source. Of a body stay the lengths of its texts, for the limits that forms state.
  */
 export function contractWithoutSchemas(): Plugin {
   return {
@@ -28,6 +28,21 @@ function isRoute(value: unknown): boolean {
 }
 
 function slim(route: object): object {
-  const { response, params, query, summary, description, tag, ...kept } = route as Record<string, unknown>;
-  return kept;
+  const { response, params, query, summary, description, tag, body, ...kept } = route as Record<string, unknown>;
+  return body === undefined ? kept : { ...kept, body: lengthsOf(body as Schema) };
+}
+
+interface Schema {
+  readonly maxLength?: number;
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+/** The schema without all but its shape and the greatest lengths. */
+function lengthsOf({ maxLength, properties }: Schema): Schema {
+  const within = Object.entries(properties ?? {}).map(([name, schema]) => [name, lengthsOf(schema)] as const);
+  const told = within.filter(([, schema]) => Object.keys(schema).length > 0);
+  return {
+    ...(maxLength === undefined ? {} : { maxLength }),
+    ...(told.length === 0 ? {} : { properties: Object.fromEntries(told) }),
+  };
 }

@@ -13,6 +13,8 @@ export default defineConfig({
   build: {
     outDir: "dist",
     emptyOutDir: true,
+    // Which file needs which: `test/browser/size.test.ts` adds up what a first visit fetches.
+    manifest: true,
     // `light-dark()` is how a token has two values; for older targets it would be rewritten into variables.
     target: ["chrome123", "firefox120", "safari17.5"],
     // An inlined asset is a `data:` URL, and `default-src 'self'` refuses a font that comes that way.

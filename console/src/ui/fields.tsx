@@ -174,23 +174,3 @@ export function RadioField({ name, legend, options }: RadioFieldProps) {
     </fieldset>
   );
 }
-
-interface CheckProps {
-  readonly label: ReactNode;
-  readonly checked: boolean;
-  readonly onChange: (checked: boolean) => void;
-}
-
-export function Check({ label, checked, onChange }: CheckProps) {
-  return (
-    <label className="flex items-center gap-2.5 py-1">
-      <input
-        type="checkbox"
-        checked={checked}
-        onChange={(event) => onChange(event.target.checked)}
-        className="size-4 shrink-0 accent-accent"
-      />
-      {label}
-    </label>
-  );
-}

@@ -1,10 +1,10 @@
 import type { CreatedKey } from "@latchkey/contract/api-keys.ts";
 import { ChevronRight } from "lucide-react";
 import { Button } from "../../ui/Button.tsx";
+import { Check } from "../../ui/Check.tsx";
 import { Code } from "../../ui/Code.tsx";
 import { CopyButton } from "../../ui/CopyButton.tsx";
 import { Actions } from "../../ui/Dialog.tsx";
-import { Check } from "../../ui/fields.tsx";
 
 interface ShownOnceProps {
   readonly created: CreatedKey;
