@@ -11,6 +11,16 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** One moment by both clocks, for work so short that to read a clock is a part of it. */
+export interface Instant {
+  readonly now_ms: number;
+  readonly monotonic_ms: number;
+}
+
+export function instantOf(clock: Clock): Instant {
+  return { now_ms: clock.now_ms(), monotonic_ms: clock.monotonic_ms() };
+}
+
 export const systemClock: Clock = {
   now_ms: () => Date.now(),
   monotonic_ms: () => performance.now(),

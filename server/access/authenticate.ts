@@ -1,3 +1,4 @@
+import type { Instant } from "../clock.ts";
 import { ApiError, unreachable } from "../errors.ts";
 import type { LastUsedRecorder } from "../keys/last-used.ts";
 import type { LiveKey } from "../keys/store.ts";
@@ -63,10 +64,13 @@ export class Authenticator {
    * The caller whose key memory knows and may be believed on. Undefined says nothing of the credential, and nothing
    * was counted or logged: `authenticate` decides.
    */
-  recall(authorization: string, origin: Origin): Principal | undefined {
+  recall(authorization: string, origin: Origin, at: Instant): Principal | undefined {
     const token = bearerToken(authorization);
-    const key = token === undefined ? undefined : this.#verifier.recall(token);
-    return key && this.#admit(key, origin);
+    if (token === undefined) return undefined;
+    const key = this.#verifier.recall(token, at, this.#recorder.originOf(origin.address, origin.user_agent));
+    if (key === undefined) return undefined;
+    this.#recorder.expectUses();
+    return principalOf(key);
   }
 
   async #bySession(cookie: string, origin: Origin): Promise<Answer> {

@@ -4,7 +4,7 @@ import type { Authenticator } from "../access/authenticate.ts";
 import { isCallerAllowed } from "../access/authorize.ts";
 import type { Action } from "../access/policy.ts";
 import { describePrincipal, type Origin, type Principal } from "../access/principal.ts";
-import type { Clock } from "../clock.ts";
+import { type Clock, instantOf } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Route } from "../route.ts";
 import { cacheControlOf } from "./pipeline.ts";
@@ -61,7 +61,7 @@ function answerOf(
   ];
 
   return (request, response) => {
-    const started_ms = clock.monotonic_ms();
+    const began = instantOf(clock);
     const { authorization } = request.headers;
     if (authorization === undefined) return false;
     let origin: Origin;
@@ -69,7 +69,7 @@ function answerOf(
     let body: string;
     try {
       origin = originOf(request);
-      principal = authenticator.recall(authorization, origin);
+      principal = authenticator.recall(authorization, origin, began);
       if (principal === undefined || !isCallerAllowed(action, principal)) return false;
       body = write(bodyFor(principal));
     } catch {
@@ -77,9 +77,11 @@ function answerOf(
       return false;
     }
     const length = Buffer.byteLength(body);
+    // What is as many bytes as characters is ASCII, and need not be encoded.
+    const encoding = length === body.length ? "latin1" : "utf8";
     response.writeHead(status, ["x-request-id", origin.request_id, "content-length", String(length), ...fixed]);
-    response.end(body);
-    tell(clock.monotonic_ms() - started_ms, () => ({
+    response.end(body, encoding);
+    tell(clock.monotonic_ms() - began.monotonic_ms, () => ({
       request_id: origin.request_id,
       principal: describePrincipal(principal),
     }));

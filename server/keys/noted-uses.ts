@@ -1,4 +1,5 @@
 import type { KeyUses, UseOrigin } from "./store.ts";
+import { UseOrigins } from "./use-origins.ts";
 
 // One slot is the key's id (0: empty), when it was used, and the number of the origin.
 const SLOT_NUMBERS = 3;
@@ -13,8 +14,7 @@ const NEIGHBOURS = 16;
 export class NotedUses {
   #slots: number;
   #numbers: Float64Array;
-  #origins: UseOrigin[] = [];
-  readonly #origin_numbers = new Map<UseOrigin, number>();
+  #origins = new UseOrigins();
   #count = 0;
   /** Slots before this one were taken. */
   #taken_to = 0;
@@ -31,12 +31,12 @@ export class NotedUses {
 
   /** Origins kept: those of its keys, and for a while some that were replaced. */
   get origin_count(): number {
-    return this.#origins.length;
+    return this.#origins.count;
   }
 
   note(key_id: number, at_ms: number, origin: UseOrigin): void {
     const numbers = this.#numbers;
-    const number = this.#numberOf(origin);
+    const number = this.#origins.numberOf(origin);
     const mask = this.#slots - 1;
     const block = Math.imul(Math.floor(key_id / NEIGHBOURS), 0x9e3779b1) >>> 8;
     for (let slot = (block * NEIGHBOURS + (key_id % NEIGHBOURS)) & mask; ; slot = (slot + 1) & mask) {
@@ -52,7 +52,7 @@ export class NotedUses {
     }
     // Half full its chains are short; and of the origins some are those of no key any more.
     if (this.#count * 2 > this.#slots) this.#rebuild(this.#slots * 2);
-    else if (this.#origins.length > this.#slots) this.#rebuild(this.#slots);
+    else if (this.#origins.count > this.#slots) this.#rebuild(this.#slots);
   }
 
   /** Takes up to so many uses out. Once one is taken, none may be noted until all are. */
@@ -63,30 +63,21 @@ export class NotedUses {
       if (this.#numbers[at] === 0) continue;
       key_ids.push(this.#numbers[at] as number);
       at_ms.push(this.#numbers[at + 1] as number);
-      origins.push(this.#origins[this.#numbers[at + 2] as number] as UseOrigin);
+      origins.push(this.#origins.get(this.#numbers[at + 2] as number));
     }
     this.#count -= key_ids.length;
     return { key_ids, at_ms, origins };
-  }
-
-  #numberOf(origin: UseOrigin): number {
-    const known = this.#origin_numbers.get(origin);
-    if (known !== undefined) return known;
-    const number = this.#origins.push(origin) - 1;
-    this.#origin_numbers.set(origin, number);
-    return number;
   }
 
   #rebuild(slots: number): void {
     const [numbers, origins] = [this.#numbers, this.#origins];
     this.#slots = slots;
     this.#numbers = new Float64Array(slots * SLOT_NUMBERS);
-    this.#origins = [];
-    this.#origin_numbers.clear();
+    this.#origins = new UseOrigins();
     this.#count = 0;
     for (let at = 0; at < numbers.length; at += SLOT_NUMBERS) {
       const key_id = numbers[at] as number;
-      if (key_id !== 0) this.note(key_id, numbers[at + 1] as number, origins[numbers[at + 2] as number] as UseOrigin);
+      if (key_id !== 0) this.note(key_id, numbers[at + 1] as number, origins.get(numbers[at + 2] as number));
     }
   }
 }

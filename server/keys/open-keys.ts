@@ -12,7 +12,7 @@ import type { NodeDescription } from "../nodes/store.ts";
 import { KeyMemory } from "./key-memory.ts";
 import { LastUsedRecorder } from "./last-used.ts";
 import { LookUps } from "./look-ups.ts";
-import type { findLiveKeys } from "./store.ts";
+import { type findLiveKeys, writeKeyUses } from "./store.ts";
 import { KeyVerifier, type VerifierDeps } from "./verifier.ts";
 
 export interface KeysDeps {
@@ -45,7 +45,8 @@ export interface Keys {
 export function openKeys(deps: KeysDeps): Keys {
   const { config, connection, db, pool, description, clock, log } = deps;
   const database = deps.database ?? nodesDatabase;
-  const memory = new KeyMemory(config.key_cache_bytes);
+  const memory = new KeyMemory(config.key_cache_bytes, (...use) => recorder.note(...use));
+  const recorder = new LastUsedRecorder(pool, clock, log, writeKeyUses, memory);
   log.metrics.keys_remembered.collect_from(() => memory.count);
   log.metrics.key_memory_bytes.collect_from(() => memory.bytes);
   const peers = new Peers(pool, database, clock, log);
@@ -65,10 +66,9 @@ export function openKeys(deps: KeysDeps): Keys {
   const verifier = new KeyVerifier({
     memory,
     look_ups,
-    isLeaseHeld: () => lease.isHeld(),
+    isLeaseHeld: (at) => lease.isHeld(at),
     findGrant: deps.findGrant ?? (async () => undefined),
   });
-  const recorder = new LastUsedRecorder(pool, clock, log);
   log.metrics.key_uses_waiting.collect_from(() => recorder.waiting);
   return {
     verifier,

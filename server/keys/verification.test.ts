@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { insertTestUser, openTestDatabase, type TestDatabase } from "../../test/harness/database.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import { KeyMemory } from "./key-memory.ts";
 import { LastUsedRecorder } from "./last-used.ts";
 import { openKeys } from "./open-keys.ts";
-import { writeKeyUses } from "./store.ts";
+import { type KeyUses, writeKeyUses } from "./store.ts";
 import { newToken } from "./token.ts";
 import type { KeyVerifier } from "./verifier.ts";
 
@@ -102,6 +103,38 @@ describe("verification without a lease", () => {
     assert.equal(await written(), 0);
     const again = at.db.selectFrom("key_uses").select("key_id").where("user_agent", "=", "again");
     assert.equal((await again.execute()).length, 12_000);
+  });
+
+  test("uses that wait with the keys go into the same statements, each key once and with its latest", async () => {
+    const here = { address: "192.0.2.1", user_agent: "with the key" };
+    const statements: KeyUses[] = [];
+    let now_ms = 0;
+    const clock = { ...systemClock, now_ms: () => now_ms };
+    const write = async (_pool: unknown, uses: KeyUses) => void statements.push(uses);
+    const memory = new KeyMemory(2 ** 20, (...use) => recorder.note(...use));
+    const recorder = new LastUsedRecorder(at.pool, clock, at.log, write, memory);
+    const use = (id: number) => {
+      const words = new Uint32Array(8).fill(Math.imul(id, 0x9e3779b1));
+      memory.fill(words, { id, kind: "user", user_id, org_id: null, project_id: null }, memory.fence);
+      memory.use(words, now_ms, here);
+    };
+    for (now_ms = 1_000; now_ms < 7_000; now_ms++) {
+      use(now_ms);
+      // The key before is used once more, on the other way.
+      recorder.record(now_ms - 1, "192.0.2.2", "by itself");
+    }
+    await recorder.stop();
+    assert.equal(memory.uses_waiting, 0);
+    assert.ok(statements.length <= 4, `${statements.length} statements`);
+    const last = new Map<number, string>();
+    for (const { key_ids, at_ms, origins } of statements) {
+      assert.equal(new Set(key_ids).size, key_ids.length);
+      assert.ok(key_ids.length <= 5_000);
+      for (const [i, id] of key_ids.entries())
+        if (at_ms[i] === Math.min(id + 1, 6_999)) last.set(id, origins[i]?.user_agent ?? "");
+    }
+    for (let id = 1_000; id < 6_999; id++) assert.equal(last.get(id), "by itself");
+    assert.equal(last.get(6_999), "with the key");
   });
 
   test("uses that could not be written are written with the next", async () => {

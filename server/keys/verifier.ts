@@ -1,7 +1,8 @@
+import type { Instant } from "../clock.ts";
 import { DIGEST_WORDS, digestInto } from "./digest.ts";
 import type { KeyMemory } from "./key-memory.ts";
 import type { LookUps } from "./look-ups.ts";
-import type { LiveKey } from "./store.ts";
+import type { LiveKey, UseOrigin } from "./store.ts";
 import { isTooLong, parseToken, tokenDigest } from "./token.ts";
 
 /** A login through the browser, by one of its access tokens. */
@@ -21,8 +22,8 @@ export type Verification =
 export interface VerifierDeps {
   readonly memory: KeyMemory;
   readonly look_ups: LookUps;
-  /** Whether memory may be believed at this moment. */
-  readonly isLeaseHeld: () => boolean;
+  /** Whether memory may be believed at this moment, or at one that the caller has just read. */
+  readonly isLeaseHeld: (at?: Instant) => boolean;
   /** The login of an OAuth access token's digest, asked of the database at every call. */
   readonly findGrant: (digest: Buffer) => Promise<LiveGrant | undefined>;
 }
@@ -49,12 +50,12 @@ export class KeyVerifier {
 
   /**
    * The key of a token, as far as memory knows it and may be believed. Its form is not looked at: what has the digest of
-   * a live key is that key.
+   * a live key is that key. Its use is noted.
    */
-  recall(token: string): LiveKey | undefined {
-    if (isTooLong(token) || !this.#deps.isLeaseHeld()) return undefined;
+  recall(token: string, at: Instant, origin: UseOrigin): LiveKey | undefined {
+    if (isTooLong(token) || !this.#deps.isLeaseHeld(at)) return undefined;
     digestInto(this.#words, token);
-    return this.#deps.memory.find(this.#words);
+    return this.#deps.memory.use(this.#words, at.now_ms, origin);
   }
 
   /** `may_look_up` is asked only where a query would be needed although the lease is held. */

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Clock } from "../clock.ts";
+import { type Clock, type Instant, instantOf } from "../clock.ts";
 import type { Connection } from "../db/pool.ts";
 import { newUuid } from "../ids.ts";
 import { describeError, type Log } from "../log.ts";
@@ -62,11 +62,11 @@ export class NodeLease {
 
   /**
    * Whether memory may be believed at this moment; asked at each request, never remembered. Two clocks must
-   * agree: the monotonic one stands still while a machine sleeps, the wall clock may be set.
+   * agree: the monotonic one stands still while a machine sleeps, the wall clock may be set. A moment of the caller's own
+   * must be later than the request's arrival.
    */
-  isHeld(): boolean {
-    const { clock } = this.#deps;
-    return clock.monotonic_ms() < this.#held_until_ms && clock.now_ms() < this.#held_until_wall_ms;
+  isHeld(at: Instant = instantOf(this.#deps.clock)): boolean {
+    return at.monotonic_ms < this.#held_until_ms && at.now_ms < this.#held_until_wall_ms;
   }
 
   /** The last change that this node has applied; -1 before the first renewal. */
