@@ -47,6 +47,21 @@ export const Endpoint = Type.Object({
   started_at: Type.Optional(Timestamp),
   suspended_at: Type.Optional(Timestamp),
   suspend_reason: Type.Optional(SuspendReason),
+  last_failure: Type.Optional(
+    Type.Object(
+      {
+        at: Timestamp,
+        reason: Type.String(),
+        failures_count: Type.Integer({
+          description: "Failures in a row, with less than two minutes of running well in between.",
+        }),
+        retry_at: Type.Optional(
+          Type.Unsafe<string>({ ...Timestamp, description: "While it is down: when it is started again." }),
+        ),
+      },
+      { description: "When and why the compute last ended by itself or did not start. Absent: it never has." },
+    ),
+  ),
   proxy_host: Type.String(),
   suspend_timeout_seconds: Type.Integer({
     description: "After so many seconds of not being used the compute is suspended; 0: after 300, -1: never.",

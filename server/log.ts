@@ -49,7 +49,8 @@ export interface Events {
   "operation.failed": { operation_id: string; action: string; project_id: string; failures: number; error: string };
   "compute.died": { endpoint_id: string; reason: string };
   "compute.restarted": { endpoint_id: string; duration_ms: number };
-  "compute.restart_failed": { endpoint_id: string; failures: number; error: string };
+  /** It was to run again after it had ended, or for a client that came. */
+  "compute.start_failed": { endpoint_id: string; failures: number; error: string };
   "endpoint.port_changed": { endpoint_id: string; port: number };
   "branch.removed": { branch_id: string; project_id: string };
   "branch.removal_failed": { branch_id: string; project_id: string; failures: number; error: string };
@@ -89,7 +90,7 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "operation.retried": "warn",
   "operation.failed": "error",
   "compute.died": "warn",
-  "compute.restart_failed": "error",
+  "compute.start_failed": "error",
   "compute.removed_orphan": "warn",
   "storage.removed_orphan": "warn",
   "storage.left_over": "warn",
@@ -237,6 +238,17 @@ export class Metrics {
     buckets: BUCKETS,
     registers: [this.registry],
   });
+  private readonly compute_deaths = new Counter({
+    name: "latchkey_compute_deaths_total",
+    help: "Computes that have ended without having been asked to",
+    registers: [this.registry],
+  });
+  private readonly compute_restarts = new Counter({
+    name: "latchkey_compute_restarts_total",
+    help: "Starts of computes that nobody has asked for by the API, by outcome",
+    labelNames: ["outcome"],
+    registers: [this.registry],
+  });
   readonly key_lookups = new Counter({
     name: "latchkey_key_lookups_total",
     help: "Database queries made to verify API keys",
@@ -324,6 +336,10 @@ export class Metrics {
       this.gateway_refused.inc({ reason: (fields as Events["gateway.refused"]).reason });
     } else if (name === "gateway.opened") {
       this.gateway_opened.observe((fields as Events["gateway.opened"]).took_ms / 1000);
+    } else if (name === "compute.died") {
+      this.compute_deaths.inc();
+    } else if (name === "compute.restarted" || name === "compute.start_failed") {
+      this.compute_restarts.inc({ outcome: name === "compute.restarted" ? "finished" : "failed" });
     } else if (name.startsWith("operation.")) {
       const { action } = fields as Events["operation.finished"];
       this.operations.inc({ action, outcome: name.slice("operation.".length) });

@@ -85,7 +85,10 @@ const get = command({
     const data = await getEndpoint(invocation, { project_id, endpoint_id });
     await invocation.print({
       data,
-      fields: [...FIELDS, "disabled", "settings.pg_settings", "suspend_timeout_seconds", "last_active", "created_at"],
+      fields: [
+        ...[...FIELDS, "disabled", "settings.pg_settings", "suspend_timeout_seconds", "last_active", "created_at"],
+        ...["last_failure.at", "last_failure.reason", "last_failure.failures_count", "last_failure.retry_at"],
+      ],
     });
   },
 });

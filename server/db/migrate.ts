@@ -13,6 +13,7 @@ import * as placement from "./migrations/0011-placement.ts";
 import * as key_uses from "./migrations/0013-key-uses.ts";
 import * as copy_progress from "./migrations/0014-copy-progress.ts";
 import * as branch_quota from "./migrations/0015-branch-quota.ts";
+import * as compute_failures from "./migrations/0019-compute-failures.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -31,6 +32,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0013-key-uses": key_uses,
   "0014-copy-progress": copy_progress,
   "0015-branch-quota": branch_quota,
+  "0019-compute-failures": compute_failures,
 };
 
 /**

@@ -258,6 +258,13 @@ export interface EndpointTable {
   suspended_at: Generated<string | null>;
   /** When a client last came, did something or went. */
   last_active: Generated<string | null>;
+  /** When it last died or did not start, and why; null: it never has. The reason is for people and tells no secret. */
+  failed_at: Generated<string | null>;
+  failure_reason: Generated<string | null>;
+  /** In a row, as of then. */
+  failures_count: Generated<number>;
+  /** When it is started again, as of then. */
+  retry_at: Generated<string | null>;
   deleted_at: Generated<string | null>;
 }
 

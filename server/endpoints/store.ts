@@ -19,6 +19,7 @@ const COLUMNS = [
   ...(["id", "project_id", "branch_id", "name", "host", "port", "current_state", "desired_state"] as const),
   ...(["disabled", "settings", "suspend_timeout_seconds", "created_at", "updated_at", "started_at"] as const),
   ...(["suspended_at", "suspended_for", "last_active"] as const),
+  ...(["failed_at", "failure_reason", "failures_count", "retry_at"] as const),
 ] as const;
 
 /** Endpoints, with the domain of the gateway on their node, and whether that is lost. */
@@ -59,6 +60,12 @@ function restsFor(row: Row, project: ProjectRow): SuspendReason | undefined {
   return row.desired_state === "suspended" ? (row.suspended_for ?? undefined) : undefined;
 }
 
+function lastFailureOf(row: Row, is_down: boolean): Pick<Endpoint, "last_failure"> {
+  const { failed_at: at, failure_reason: reason, failures_count, retry_at } = row;
+  if (at === null || reason === null) return {};
+  return { last_failure: { at, reason, failures_count, ...(is_down && retry_at !== null ? { retry_at } : {}) } };
+}
+
 function toEndpoint(row: Row, project: ProjectRow): Endpoint {
   const { host, proxy_host } = addressOf(row);
   const suspend_reason = restsFor(row, project);
@@ -88,6 +95,7 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
     ...(row.suspended_at === null ? {} : { suspended_at: row.suspended_at }),
     ...(suspend_reason !== undefined && row.current_state === "idle" ? { suspend_reason } : {}),
     ...(row.last_active === null ? {} : { last_active: row.last_active }),
+    ...lastFailureOf(row, row.current_state !== wanted_state && wanted_state === "active"),
     proxy_host,
     suspend_timeout_seconds: row.suspend_timeout_seconds,
     provisioner: "local",

@@ -1,6 +1,7 @@
 import { type ComputeDriver, DriverError } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
 import { ID_PATTERNS } from "../ids.ts";
+import { NotStarted } from "../jobs/computes/failures.ts";
 import { ComputeAway } from "./compute-session.ts";
 import type { ComputePlace, ComputeSocket, Directory, Login, Target } from "./directory.ts";
 import type { Links } from "./links/links.ts";
@@ -8,6 +9,7 @@ import { VerifierChanged } from "./scram.ts";
 import { Slots } from "./slots.ts";
 import { findEndpointForGateway } from "./store.ts";
 import type { Verifiers } from "./verifiers.ts";
+import { SQLSTATE, WireError } from "./wire.ts";
 
 export interface EndpointDirectoryDeps {
   readonly db: Db;
@@ -59,7 +61,14 @@ export class EndpointDirectory implements Directory {
   }
 
   async wake(endpoint_id: string): Promise<ComputePlace> {
-    return (await this.#deps.links?.find(endpoint_id)) ?? (await this.#deps.wake(endpoint_id));
+    const elsewhere = await this.#deps.links?.find(endpoint_id);
+    if (elsewhere) return elsewhere;
+    try {
+      return await this.#deps.wake(endpoint_id);
+    } catch (error) {
+      if (!(error instanceof NotStarted)) throw error;
+      throw new WireError(SQLSTATE.cannot_connect_now, error.message, { cause: error.cause });
+    }
   }
 
   async pool(endpoint_id: string, { role, database }: Login): Promise<ComputeSocket | undefined> {

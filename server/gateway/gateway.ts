@@ -360,7 +360,7 @@ export class Gateway {
       return at;
     } catch (error) {
       this.#options.report({ event: "wake_failed", endpoint_id, error });
-      // Its node is lost, and the client may be told.
+      // What the client may be told: its node is lost, or it does not start.
       if (error instanceof WireError) throw error;
       throw new WireError(SQLSTATE.cannot_connect_now, "the compute did not start, try again", { cause: error });
     }

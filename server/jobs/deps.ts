@@ -3,6 +3,7 @@ import type { ComputeDriver, StorageDriver } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
 import type { Sealer } from "../keys/seal.ts";
 import type { Log } from "../log.ts";
+import type { ComputeFailures } from "./computes/failures.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
 
 /** Every point at which a reconciler can be stopped, in the order of the work. */
@@ -56,6 +57,7 @@ export interface ReconcilerDeps {
 export interface JobDeps extends ReconcilerDeps {
   /** By branch: whoever works on a branch or its computes has it alone, and looks again once it has. */
   readonly branches: KeyedLock;
+  readonly failures: ComputeFailures;
 }
 
 /** What `onStep` threw, told apart from a failure of the work: nothing is written down after it. */

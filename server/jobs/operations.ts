@@ -9,6 +9,7 @@ import { createTimeline } from "./branches/timelines.ts";
 import { applyRecorded, startRecorded, suspendRecorded } from "./computes/operations.ts";
 import { revertSettingsForJob } from "./computes/store.ts";
 import { type JobDeps, StoppedAtStep } from "./deps.ts";
+import { publicErrorOf } from "./public-errors.ts";
 import type { Job } from "./runner.ts";
 import * as store from "./store.ts";
 
@@ -18,21 +19,6 @@ const BRANCHES_AT_ONCE = 4;
 const LOOK_AGAIN_MS = 100;
 const MOST_FAILURES = 10;
 
-/** What people are told; the true error goes to the log. */
-const PUBLIC_ERRORS: Partial<Record<DriverErrorCode, string>> = {
-  port_taken: "no free port was found for the compute",
-  branch_missing: "the branch has no storage",
-  branch_in_use: "another compute runs on the branch",
-  version_unavailable: "this PostgreSQL version is not available on the node",
-  setting_refused: "a setting of the compute was refused",
-  name_refused: "the name of a role or database was refused",
-  start_failed: "the compute did not start",
-  dump_failed: "the schema of the other branch could not be read",
-  schema_refused: "the schema of the other branch could not be loaded; the server's log has the reason",
-  fenced: "the node has lost touch with the database and starts nothing until it is back",
-  not_running: "the compute of the branch it is made from is not ready",
-};
-const INTERNAL_ERROR = "internal error; the server's log has the detail";
 /** Trying again cannot help. */
 const HOPELESS: ReadonlySet<DriverErrorCode> = new Set([
   "setting_refused",
@@ -108,7 +94,7 @@ async function recordFailure(deps: JobDeps, operation: store.ClaimedOperation, e
   const { id: operation_id, action, project_id } = operation;
   const code = error instanceof DriverError ? error.code : undefined;
   const failures_count = operation.failures_count + 1;
-  const failure = { error: (code && PUBLIC_ERRORS[code]) ?? INTERNAL_ERROR, failures_count };
+  const failure = { error: publicErrorOf(error), failures_count };
   const event = { operation_id, action, project_id, failures: failures_count, error: describeError(error) };
   if (failures_count >= MOST_FAILURES || (code && HOPELESS.has(code))) {
     await deps.db.transaction().execute(async (tx) => {

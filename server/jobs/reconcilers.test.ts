@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { waitFor } from "../../test/harness/server.ts";
 import { systemClock } from "../clock.ts";
@@ -43,7 +45,10 @@ describe("the reconcilers", () => {
   }
 
   async function endpointOf(project_id: string) {
-    type Listed = { id: string; host: string; current_state: string; pending_state?: string; started_at?: string };
+    type Listed = Record<"id" | "host" | "current_state", string> & {
+      pending_state?: string;
+      last_failure?: { reason: string; failures_count: number };
+    };
     const { body } = await plane.call<{ endpoints: [Listed] }>("GET", `/projects/${project_id}/endpoints`);
     return body.endpoints[0];
   }
@@ -157,8 +162,8 @@ describe("the reconcilers", () => {
     assert.equal((await endpointOf(project.id)).current_state, "active");
   });
 
-  it("a compute that dies is started again at once", async () => {
-    const { endpoints, connection_uris } = await createProject(plane);
+  it("a compute that dies is started again at once, and it is told that it died", async () => {
+    const { project, endpoints, connection_uris } = await createProject(plane);
     const [{ connection_uri }] = connection_uris;
     await runOnce(plane.reconcilers());
     await withRunner(plane.reconcilers(), async () => {
@@ -179,6 +184,30 @@ describe("the reconcilers", () => {
       );
     });
     for (const event of ["compute.died", "compute.restarted"]) assert.ok(plane.logged().includes(event), event);
+    const { current_state, last_failure } = await endpointOf(project.id);
+    assert.equal(current_state, "active");
+    assert.deepEqual(
+      [last_failure?.reason, last_failure?.failures_count],
+      ["PostgreSQL has ended by itself (SIGKILL)", 1],
+    );
+    const [, , ...restarts] = (await operationsOf(project.id)).map(({ action, status }) => `${action} ${status}`);
+    // The job's, or that of a client who was faster, whose way here does not share the job's lock.
+    assert.deepEqual([...new Set(restarts)], ["start_compute finished"]);
+  });
+
+  it("a client of a compute that cannot start is told so, and comes in once it can", async () => {
+    const { branch, endpoints, connection_uris } = await createProject(plane);
+    const [{ connection_uri }] = connection_uris;
+    await runOnce(plane.reconcilers());
+    await plane.drivers().compute.suspend(endpoints[0].id, "fast");
+    const control = join(plane.data_dir, "local/branches", branch.id, "data/global/pg_control");
+    await rename(control, `${control}.away`);
+    await assert.rejects(queryAsClient(connection_uri, "select 1"), {
+      code: "57P03",
+      message: "cannot start the compute: the compute did not start; try again",
+    });
+    await rename(`${control}.away`, control);
+    assert.deepEqual(await queryAsClient(connection_uri, "select 1 as one"), [{ one: 1 }]);
   });
 
   it("an endpoint that is given another port is reached there, and the API tells it", async () => {

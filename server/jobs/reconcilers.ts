@@ -2,6 +2,7 @@ import { expiryJob } from "./branches/expiry.ts";
 import { schemasJob } from "./branches/schemas.ts";
 import { changePort } from "./computes/change-port.ts";
 import { computesJob } from "./computes/computes.ts";
+import { ComputeFailures } from "./computes/failures.ts";
 import { createWaking, type Waking } from "./computes/wake.ts";
 import type { JobDeps, ReconcilerDeps } from "./deps.ts";
 import { KeyedLock } from "./keyed-lock.ts";
@@ -21,7 +22,7 @@ export interface Machinery {
 
 /** To be made once in a process. */
 export function createMachinery(deps: ReconcilerDeps): Machinery {
-  const shared: JobDeps = { ...deps, branches: new KeyedLock() };
+  const shared: JobDeps = { ...deps, branches: new KeyedLock(), failures: new ComputeFailures(deps) };
   const jobs = [
     operationsJob(shared),
     schemasJob(shared),

@@ -95,6 +95,27 @@ export async function insertFinishedOperationForJob(
     from endpoints where id = ${endpoint_id}`.execute(tx);
 }
 
+/**
+ * Records that a compute could not be started, which nobody had asked for; the attempts that follow one another are one
+ * operation, which counts them.
+ */
+export async function recordFailedStartForJob(
+  tx: Tx,
+  { id, endpoint_id, error, took_ms }: { id: string; endpoint_id: string; error: string; took_ms: number },
+): Promise<void> {
+  await sql`
+    insert into operations (id, project_id, branch_id, endpoint_id, action, status, error, failures_count,
+      created_at, updated_at, total_duration_ms)
+    select ${id}, project_id, branch_id, id, 'start_compute', 'failed', ${error}, 1,
+      clock_timestamp() - make_interval(secs => ${took_ms / 1000}), clock_timestamp(), ${Math.round(took_ms)}
+    from endpoints where id = ${endpoint_id}
+    on conflict (id) do update set error = excluded.error, failures_count = operations.failures_count + 1,
+      updated_at = excluded.updated_at,
+      total_duration_ms = least(2147483647, extract(epoch from clock_timestamp() - operations.created_at) * 1000)`.execute(
+    tx,
+  );
+}
+
 /** Forgets operations of which nobody asks any more, as Neon does after half a year. */
 export async function deleteOldOperationsForJob(tx: Tx): Promise<void> {
   await sql`

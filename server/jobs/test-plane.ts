@@ -142,6 +142,7 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
 
   return {
     db,
+    data_dir,
     org_id,
     gateway,
     log,

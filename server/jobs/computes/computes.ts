@@ -1,12 +1,11 @@
-import { DriverError } from "../../compute/driver.ts";
-import { describeError } from "../../log.ts";
-import { BackOff } from "../back-off.ts";
 import type { JobDeps } from "../deps.ts";
 import { forEachOf } from "../for-each.ts";
 import { countCompute } from "../meters/count.ts";
 import { skipUncountedForJob } from "../meters/store.ts";
 import type { Job } from "../runner.ts";
+import { insertFinishedOperationForJob } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
+import { isOurOwnRefusal } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import * as store from "./store.ts";
 
@@ -18,10 +17,11 @@ const AT_ONCE = 4;
  * starts them again after a restart of the machine or the server, and when one dies.
  */
 export function computesJob(deps: JobDeps): Job {
-  const { db, compute, node_id, log, clock } = deps;
-  const back_off = new BackOff(clock);
+  const { db, compute, failures, node_id, log, clock } = deps;
   /** Computes that this process's driver has seen running as their rows say. */
   const ensured = new Set<string>();
+  /** What the driver has told of computes, and their rows do not yet. */
+  const died = new Map<string, string>();
 
   async function ensure(endpoint_id: string, was_running: boolean): Promise<void> {
     // A deletion may have come first.
@@ -33,14 +33,16 @@ export function computesJob(deps: JobDeps): Job {
       await startCompute(deps, wanted);
       if (wanted.applied_revision !== wanted.content_revision) await applyContent(deps, endpoint_id, wanted.branch_id);
       ensured.add(endpoint_id);
+      const is_back = failures.started(endpoint_id);
       if (was_running && wanted.current_state === "active") return;
-      await store.markEndpointStartedForJob(db, wanted);
-      log.event("compute.restarted", { endpoint_id, duration_ms: clock.monotonic_ms() - started });
+      const duration_ms = clock.monotonic_ms() - started;
+      await db.transaction().execute(async (tx) => {
+        await store.markEndpointStartedForJob(tx, wanted);
+        if (is_back) await insertFinishedOperationForJob(tx, "start_compute", endpoint_id, duration_ms);
+      });
+      log.event("compute.restarted", { endpoint_id, duration_ms });
     } catch (error) {
-      if (error instanceof DriverError && ["shut_down", "fenced"].includes(error.code)) return;
-      const failures = back_off.failed(endpoint_id);
-      log.event("compute.restart_failed", { endpoint_id, failures, error: describeError(error) });
-      await store.markEndpointIdleForJob(db, endpoint_id);
+      if (!isOurOwnRefusal(error)) await failures.notStarted(endpoint_id, error, clock.monotonic_ms() - started);
     }
   }
 
@@ -59,20 +61,23 @@ export function computesJob(deps: JobDeps): Job {
       compute.watch(({ endpoint_id, reason }) => {
         log.event("compute.died", { endpoint_id, reason });
         ensured.delete(endpoint_id);
-        back_off.failed(endpoint_id);
+        died.set(endpoint_id, reason);
         poke();
       }),
     async run(signal) {
+      for (const [id, reason] of died) {
+        await failures.died(id, reason);
+        died.delete(id);
+      }
       const wanted = await store.listWantedComputesForJob(db, node_id);
       const running = new Set<string>();
       for (const { endpoint_id, state } of await compute.list()) if (state === "running") running.add(endpoint_id);
       log.metrics.computes.set(running.size);
 
       const ids = new Set(wanted.map(({ id }) => id));
-      back_off.retain(ids);
       for (const id of ensured) if (!ids.has(id)) ensured.delete(id);
 
-      const missing = wanted.filter(({ id }) => !(ensured.has(id) && running.has(id)) && back_off.isDue(id));
+      const missing = wanted.filter(({ id }) => !(ensured.has(id) && running.has(id)) && failures.isDue(id));
       await forEachOf(missing, AT_ONCE, async ({ id, branch_id }) => {
         if (!signal.aborted) await deps.branches.run(branch_id, () => ensure(id, running.has(id)));
       });

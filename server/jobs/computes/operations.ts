@@ -3,6 +3,7 @@ import { type JobDeps, reach, type Step } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
+import { isOurOwnRefusal } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import {
   type ComputeRow,
@@ -63,7 +64,13 @@ export async function suspendRecorded(deps: JobDeps, operation: ClaimedOperation
 }
 
 async function bringUp(deps: JobDeps, compute: ComputeRow, action: "start_compute" | "apply_config"): Promise<void> {
-  await startCompute(deps, compute);
+  try {
+    await startCompute(deps, compute);
+  } catch (error) {
+    if (!isOurOwnRefusal(error)) await deps.failures.recordedStartFailed(compute.id, error);
+    throw error;
+  }
+  deps.failures.started(compute.id);
   await reach(deps, `${action}:compute_running` satisfies Step);
   if (compute.applied_revision !== compute.content_revision) await applyContent(deps, compute.id, compute.branch_id);
   // From here on what is written to the branch is its people's.

@@ -168,6 +168,26 @@ export async function markEndpointIdleForJob(tx: Tx, endpoint_id: string): Promi
   await endMeterForJob(tx, endpoint_id);
 }
 
+/** Records that a compute has died or did not start, and when it is started again. */
+export async function noteEndpointFailureForJob(
+  tx: Tx,
+  endpoint_id: string,
+  failure: { readonly reason: string; readonly failures_count: number; readonly retry_in_ms: number },
+): Promise<void> {
+  const { reason, failures_count, retry_in_ms } = failure;
+  await tx
+    .updateTable("endpoints")
+    .set({
+      failed_at: sql<string>`now()`,
+      failure_reason: reason,
+      failures_count,
+      retry_at: sql<string>`now() + make_interval(secs => ${retry_in_ms / 1000})`,
+      updated_at: sql<string>`now()`,
+    })
+    .where("id", "=", endpoint_id)
+    .execute();
+}
+
 /** Puts the settings back to those that the compute has run with. */
 export async function revertSettingsForJob(tx: Tx, endpoint_id: string): Promise<void> {
   await tx

@@ -4,6 +4,7 @@ import type { JobDeps } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { insertFinishedOperationForJob } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
+import { isOurOwnRefusal } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import {
   type ComputeRow,
@@ -19,8 +20,8 @@ import {
 export interface Waking {
   /**
    * Makes an endpoint's compute run and says where; asked several times at once, it does so once. Throws
-   * `not_found` for a compute that may not be started (disabled, deleted, on another node), and what the driver
-   * throws.
+   * `not_found` for a compute that may not be started (disabled, deleted, on another node), `NotStarted` for one that
+   * does not come up or has failed to so lately that it is not tried again yet, and what the driver throws.
    */
   wake(endpoint_id: string): Promise<ComputeAddress>;
   /** Puts a compute to rest that nobody uses, unless `isIdle` says otherwise once it is its turn. */
@@ -46,20 +47,31 @@ export function createWaking(deps: JobDeps): Waking {
     }
   }
 
+  async function bringUp(compute: ComputeRow): Promise<ComputeAddress> {
+    const address = await startCompute(deps, compute);
+    if (compute.applied_revision !== compute.content_revision) await applyContent(deps, compute.id, compute.branch_id);
+    return address;
+  }
+
   async function start(endpoint_id: string): Promise<ComputeAddress> {
     const found = await findOnceWhole(endpoint_id);
     return await deps.branches.run(found.branch_id, async () => {
       const began_ms = deps.clock.monotonic_ms();
       const compute = await findWakeableComputeForJob(deps.db, deps.node_id, endpoint_id);
       if (!compute) throw notStartable();
+      await deps.failures.refuseTooSoon(endpoint_id);
+      const ran = compute.current_state === "active" && (await deps.failures.isRunning(endpoint_id));
       // Wished before it is done: a process that dies in between leaves a compute that ought to run.
       await updateDesiredStateForJob(deps.db, endpoint_id, "running");
-      const address = await startCompute(deps, compute);
-      if (compute.applied_revision !== compute.content_revision) {
-        await applyContent(deps, endpoint_id, compute.branch_id);
-      }
-      if (compute.current_state !== "active") {
+      const address = await bringUp(compute).catch(async (error) => {
+        if (isOurOwnRefusal(error)) throw error;
+        throw await deps.failures.notStarted(endpoint_id, error, deps.clock.monotonic_ms() - began_ms);
+      });
+      deps.failures.started(endpoint_id);
+      if (!ran) {
         await deps.db.transaction().execute(async (tx) => {
+          // By its row it may run still: it has died a moment ago, and this client was faster than the news of it.
+          await markEndpointIdleForJob(tx, endpoint_id);
           await markEndpointStartedForJob(tx, compute);
           await insertFinishedOperationForJob(tx, "start_compute", endpoint_id, deps.clock.monotonic_ms() - began_ms);
         });

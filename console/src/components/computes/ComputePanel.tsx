@@ -21,6 +21,7 @@ import { announce } from "../../ui/Toasts.tsx";
 import { Confirm } from "../Confirm.tsx";
 import { follow } from "../projects/operations.ts";
 import { EndpointState } from "../projects/states.tsx";
+import { DownNotice, LastFailure } from "./LastFailure.tsx";
 import { ComputeSettingsDialog } from "./late-dialogs.ts";
 import { describeTimeout } from "./suspend-timeout.ts";
 
@@ -34,7 +35,15 @@ type Task = "suspend" | "restart" | "delete";
 
 /** A branch's compute: what it does, and what can be done with it. */
 export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
-  const { id: endpoint_id, project_id, current_state, disabled, suspend_reason, unreachable_since } = endpoint;
+  const {
+    id: endpoint_id,
+    project_id,
+    current_state,
+    disabled,
+    suspend_reason,
+    unreachable_since,
+    last_failure,
+  } = endpoint;
   const params = { project_id, endpoint_id };
   const [asked, setAsked] = useState<Task>();
   const [setting, setSetting] = useState(false);
@@ -112,6 +121,7 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
           run the compute: start that server again, or bring back its machine.
         </Notice>
       )}
+      {last_failure && isDown(endpoint) && <DownNotice failure={last_failure} />}
       {failure && (
         <Notice kind="danger" title={failure.title} request_id={failure.request_id}>
           {failure.detail}
@@ -131,6 +141,11 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
             <CopyButton text={endpoint.host} what="host" />
           </span>
         </Fact>
+        {last_failure && !isDown(endpoint) && (
+          <Fact name="Last failure">
+            <LastFailure failure={last_failure} />
+          </Fact>
+        )}
         <Fact name="Suspends">{describeTimeout(endpoint.suspend_timeout_seconds)}</Fact>
         {settings.length > 0 && (
           <Fact name="Settings">
@@ -197,11 +212,15 @@ const REASONS: Record<SuspendReason, string> = {
   disabled: "; nothing starts it until it is enabled",
 };
 
+/** Whether it ought to run and does not, for a failure of its own. */
+function isDown({ last_failure, unreachable_since }: Endpoint): boolean {
+  return last_failure?.retry_at !== undefined && unreachable_since === undefined;
+}
+
 /** Since when it does what it does, and why. */
-function Since({
-  endpoint: { current_state, started_at, suspended_at, suspend_reason, unreachable_since },
-}: Pick<ComputePanelProps, "endpoint">) {
-  if (unreachable_since !== undefined) return null;
+function Since({ endpoint }: Pick<ComputePanelProps, "endpoint">) {
+  const { current_state, started_at, suspended_at, suspend_reason, unreachable_since } = endpoint;
+  if (unreachable_since !== undefined || isDown(endpoint)) return null;
   if (current_state === "active" && started_at !== undefined) {
     return (
       <span className="text-muted">
