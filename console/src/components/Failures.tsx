@@ -1,9 +1,11 @@
 import { Link, useRouter } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { explain, hasStatus } from "../api/errors.ts";
 import { paths } from "../paths.ts";
 import { Button, buttonClass } from "../ui/Button.tsx";
 import { Notice } from "../ui/Notice.tsx";
 import { Page } from "../ui/Page.tsx";
+import { Logo } from "./Logo.tsx";
 
 interface FailureProps {
   readonly error: unknown;
@@ -31,25 +33,37 @@ export function Failure({ error, onRetry }: FailureProps) {
 export function PageFailed({ error }: { readonly error: unknown }) {
   const router = useRouter();
   return (
-    <main className="mx-auto flex max-w-[640px] flex-col gap-6 px-4 py-16">
+    <Alone>
       <Page title="This page could not be shown">
         <Failure error={error} onRetry={() => void router.invalidate()} />
         <HomeLink />
       </Page>
-    </main>
+    </Alone>
   );
 }
 
 export function PageMissing() {
   return (
-    <main className="mx-auto flex max-w-[640px] flex-col gap-6 px-4 py-16">
+    <Alone>
       <Page
         title="There is no page at this address"
         description="Check the address, or start again from your projects."
       >
         <HomeLink />
       </Page>
-    </main>
+    </Alone>
+  );
+}
+
+/** The frame of what is shown in place of a page, its frame included. */
+function Alone({ children }: { readonly children: ReactNode }) {
+  return (
+    <div className="mx-auto flex max-w-[640px] flex-col gap-10 px-4 py-10 sm:py-16">
+      <header className="text-16">
+        <Logo />
+      </header>
+      <main>{children}</main>
+    </div>
   );
 }
 

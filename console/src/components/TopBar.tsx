@@ -36,7 +36,8 @@ function UserMenu() {
       trigger={
         <button
           type="button"
-          aria-label={`User menu of ${person?.name ?? "…"}`}
+          // Whoever speaks to the computer says what they see (WCAG 2.5.3).
+          aria-label={`${initials(person?.name ?? "")}, User menu of ${person?.name ?? "…"}`}
           className="flex size-8 items-center justify-center rounded-full border border-line-strong bg-surface text-13 font-medium hover:bg-hover data-popup-open:bg-pressed"
         >
           {initials(person?.name ?? "")}

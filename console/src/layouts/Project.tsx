@@ -23,7 +23,7 @@ export function ProjectLayout() {
       title={project.data?.name ?? "Project"}
       items={[
         { label: "Overview", to: paths.project(project_id) },
-        { label: "Branches", to: paths.branches(project_id) },
+        { label: "Branches", to: paths.branches(project_id), holds: true },
         { label: "Usage", to: paths.projectUsage(project_id) },
         { label: "Operations", to: paths.operations(project_id) },
         { label: "Settings", to: paths.projectSettings(project_id) },

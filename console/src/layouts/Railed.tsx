@@ -7,6 +7,8 @@ export interface RailItem {
   readonly to: string;
   /** Belongs to the item before it. */
   readonly nested?: boolean;
+  /** Is the section of the pages below its own, too. */
+  readonly holds?: boolean;
 }
 
 interface RailedProps {
@@ -37,11 +39,11 @@ export function Railed({ title, items, children }: RailedProps) {
       >
         <p className="hidden px-2.5 pb-2 text-13 text-muted md:block">{title}</p>
         <ul ref={rail} className="flex gap-1 overflow-x-auto p-0.5 md:flex-col md:overflow-visible">
-          {items.map(({ label, to, nested }) => (
+          {items.map(({ label, to, nested, holds }) => (
             <li key={to} className="shrink-0">
               <Link
                 to={to}
-                activeOptions={{ exact: true, includeSearch: false }}
+                activeOptions={{ exact: !holds, includeSearch: false }}
                 className={classes(
                   nested && "md:ml-4",
                   "block rounded-md px-2.5 py-1.5 text-muted hover:bg-hover hover:text-text aria-[current=page]:bg-pressed aria-[current=page]:font-medium aria-[current=page]:text-text",

@@ -141,7 +141,7 @@ function Table<Row>({ label, columns, rows, rowId, narrow, menu, rowName, view, 
         aria-label={label}
         aria-busy={rows === undefined || undefined}
         aria-rowcount={rows ? rows.length + 1 : undefined}
-        className="w-full table-fixed border-separate border-spacing-0 text-left tabular-nums"
+        className="w-full table-fixed border-separate border-spacing-0 text-left"
       >
         <thead className="sticky top-12 z-10">
           <tr aria-rowindex={1}>
@@ -261,6 +261,8 @@ function HeadCell<Row>({ column, view, onView }: HeadCellProps<Row>) {
           onClick={() => onView({ ...view, sort: next })}
           className={classes(
             "group/sort -mx-1.5 inline-flex h-7 items-center gap-1 rounded-md px-1.5 hover:bg-pressed hover:text-text",
+            // The word stays above the figures, and the arrow gets out of the way.
+            align === "right" && "flex-row-reverse",
             sorted && "text-text",
           )}
         >
@@ -294,7 +296,8 @@ function BodyCell<Row>({ column: { align, from }, heads_row, children }: BodyCel
       scope={heads_row ? "row" : undefined}
       className={classes(
         "border-b border-line px-3 py-1",
-        heads_row ? "font-medium" : "truncate",
+        // Tabular figures widen hyphens too, which names have.
+        heads_row ? "font-medium" : "truncate tabular-nums",
         align === "right" && "text-right",
         from && HIDDEN[from],
       )}
@@ -308,10 +311,16 @@ function BodyCell<Row>({ column: { align, from }, heads_row, children }: BodyCel
 function SkeletonRows<Row>({ columns, menu }: { readonly columns: readonly Column<Row>[]; readonly menu: boolean }) {
   const id = useId();
   return SKELETON_ROWS.map((row, index) => (
-    <tr key={`${id}-${row}`} className="h-10 max-sm:h-14">
+    <tr key={`${id}-${row}`} className="h-10 max-sm:h-14 [&:last-child>*]:border-b-0">
       {columns.map((column, position) => (
         <td key={column.id} className={classes("border-b border-line px-3", column.from && HIDDEN[column.from])}>
-          <div className={classes("skeleton h-3.5", ["w-3/4", "w-1/2", "w-2/3"][(index + position) % 3])} />
+          <div
+            className={classes(
+              "skeleton h-3.5",
+              column.align === "right" && "ml-auto",
+              ["w-3/4", "w-1/2", "w-2/3"][(index + position) % 3],
+            )}
+          />
         </td>
       ))}
       {menu && <td className="border-b border-line" />}

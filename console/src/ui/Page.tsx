@@ -29,7 +29,7 @@ export function Page({ title, description, actions, children }: PageProps) {
           <h1 ref={heading} tabIndex={-1} className="text-20 font-semibold break-words">
             {title}
           </h1>
-          {description && <div className="max-w-[65ch] text-muted">{description}</div>}
+          {description && <div className="max-w-[65ch] text-pretty text-muted">{description}</div>}
         </div>
         {actions && <div className="flex flex-wrap gap-2">{actions}</div>}
       </header>
@@ -51,7 +51,7 @@ export function Section({ title, description, actions, children }: SectionProps)
       <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-2">
         <div className="flex flex-col gap-0.5">
           <h2 className="text-16 font-semibold">{title}</h2>
-          {description && <p className="max-w-[65ch] text-muted">{description}</p>}
+          {description && <p className="max-w-[65ch] text-pretty text-muted">{description}</p>}
         </div>
         {actions}
       </div>
@@ -64,7 +64,7 @@ export function Section({ title, description, actions, children }: SectionProps)
 export function Empty({ children, action }: { readonly children: ReactNode; readonly action?: ReactNode }) {
   return (
     <div className="flex flex-col items-start gap-3 rounded-lg border border-dashed border-line-strong px-5 py-8">
-      <p className="max-w-[60ch] text-muted">{children}</p>
+      <p className="max-w-[60ch] text-pretty text-muted">{children}</p>
       {action}
     </div>
   );
@@ -79,7 +79,8 @@ export function Fact({ name, children }: { readonly name: string; readonly child
   return (
     <>
       <dt className="text-muted">{name}</dt>
-      <dd className="min-w-0 break-words">{children}</dd>
+      {/* A copy button is taller than its line, and must not move the rows apart. */}
+      <dd className="min-w-0 break-words [&_button]:-my-1">{children}</dd>
     </>
   );
 }
