@@ -64,6 +64,8 @@ export function explain(error: unknown): Explained {
 /** The API's messages begin small and end without a stop, as parts of a log line do. */
 export function sentence(text: string): string {
   if (text === "") return "";
-  const start = text.charAt(0).toUpperCase() + text.slice(1);
+  // An address or the name of a field is spelled as it is.
+  const is_word = /^\p{L}+(?=[\s,;:.!?]|$)/u.test(text);
+  const start = is_word ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?…]$/.test(start) ? start : `${start}.`;
 }
