@@ -38,6 +38,17 @@ describe("routing", () => {
     }
   });
 
+  it("refuses a client that asks for the past, by name, rather than showing it the present", () => {
+    for (const [name, options] of [
+      ["neon_timestamp", "neon_timestamp:2024-01-01T00:00:00Z"],
+      ["neon_lsn", "neon_lsn:0/16B3748"],
+      ["neon_lsn", `endpoint=${ID} neon_lsn=0/16B3748`],
+    ] as const) {
+      const refusal = { sqlstate: "0A000", message: `${name} is not available in Latchkey` };
+      assert.throws(() => route({ options, port: ID }), refusal, options);
+    }
+  });
+
   it("refuses a client that names two endpoints", () => {
     const other = "ep-other-1";
     for (const given of [

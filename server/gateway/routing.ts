@@ -68,6 +68,9 @@ function nameInDomain(server_name: string | undefined, domain: string | undefine
   return label === "" || label.includes(".") ? undefined : label;
 }
 
+/** How Neon's CLI asks for a moment of the past (`neon psql main@2024-01-01T00:00:00Z`). */
+const PAST = /^(neon_timestamp|neon_lsn)[:=]/i;
+
 /**
  * Takes `endpoint=<id>` out of the startup parameter `options`, which the compute would refuse it in. Some clients
  * send the `=` as it was in the URL, `%3D`. `project=` is Neon's older word for the same.
@@ -78,6 +81,12 @@ function takeEndpointOption(parameters: ReadonlyMap<string, string>) {
   const found: string[] = [];
   // Arguments end at white space that no backslash precedes (pg_split_opts).
   const rest = (options.match(/(?:\\[\s\S]|[^\s\\]|\\$)+/g) ?? []).filter((argument) => {
+    const past = PAST.exec(argument)?.[1];
+    if (past !== undefined) {
+      throw new WireError(SQLSTATE.feature_not_supported, `${past} is not available in Latchkey`, {
+        hint: "A branch has its present data alone: leave out what follows the @ of its name.",
+      });
+    }
     const id = /^(?:endpoint|project)(?:=|%3d)(.*)$/is.exec(argument)?.[1];
     if (id !== undefined) found.push(id);
     return id === undefined;
