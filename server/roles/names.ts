@@ -23,10 +23,16 @@ export function checkRoleName(name: string, field: string): void {
   checkNameFits(name, field);
 }
 
-/** What holds for every name in Postgres: 1 to 63 bytes of UTF-8 without NUL. */
+/**
+ * What holds for every name: 1 to 63 bytes of UTF-8 without NUL, as Postgres has it, and none that the API could not be
+ * asked for again. A path's segments of dots alone are gone before any client sends it, encoded or not.
+ */
 export function checkNameFits(name: string, field: string): void {
   const bytes = Buffer.byteLength(name);
   if (bytes < 1 || bytes > NAME_BYTES || name.includes("\0") || !name.isWellFormed()) {
     throw new ApiError("bad_request", `"${field}" must be 1 to ${NAME_BYTES} bytes of text`);
+  }
+  if (name === "." || name === "..") {
+    throw new ApiError("bad_request", `"${field}" must not be "${name}": no URL can carry it; choose another one`);
   }
 }
