@@ -23,13 +23,16 @@ export const createProjectBranch = contract({
   params: Type.Object({ project_id: ResourceId }),
   body: Body({
     branch: Type.Optional(
-      Body({
-        parent_id: Type.Optional(ResourceId),
-        name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE })),
-        protected: Type.Optional(Type.Boolean()),
-        init_source: Type.Optional(OneOf("parent-data", "schema-only")),
-        expires_at: Type.Optional(Timestamp),
-      }),
+      Body(
+        {
+          parent_id: Type.Optional(ResourceId),
+          name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE })),
+          protected: Type.Optional(Type.Boolean()),
+          init_source: Type.Optional(OneOf("parent-data", "schema-only")),
+          expires_at: Type.Optional(Timestamp),
+        },
+        { not_offered: ["parent_lsn", "parent_timestamp"] },
+      ),
     ),
     endpoints: Type.Optional(Type.Array(EndpointOptions, { maxItems: 1 })),
     annotation_value: Type.Optional(Body({})),

@@ -69,7 +69,9 @@ export const listProjectBranches = contract({
     sort_order: Type.Optional(Type.Enum(["asc", "desc"], { default: "desc" })),
     cursor: Type.Optional(Type.String({ maxLength: 512 })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-    include_deleted: Type.Optional(Type.Boolean()),
+    include_deleted: Type.Optional(
+      Type.Boolean({ description: "Deleted ones that can be recovered too: there are none, deletion is for good." }),
+    ),
   }),
   status: 200,
   response: Type.Object({
@@ -130,7 +132,9 @@ export const deleteProjectBranch = contract({
   summary: "Delete a branch with its compute",
   description: "Refused for the default branch, a protected one, and one with children. It cannot be recovered.",
   params: OfBranch,
-  query: Type.Object({ hard_delete: Type.Optional(Type.Boolean()) }),
+  query: Type.Object({
+    hard_delete: Type.Optional(Type.Boolean({ description: "Makes no difference: every deletion is for good." })),
+  }),
   status: 200,
   response: BranchWithOperations,
 });
@@ -156,10 +160,16 @@ export const restoreProjectBranch = contract({
     "The data that the source has at this moment. What the branch had is kept under `preserve_under_name`, which is " +
     "needed where the branch has children: they go with it.",
   params: OfBranch,
-  body: Body({ source_branch_id: ResourceId, preserve_under_name: Type.Optional(Name) }),
+  body: Body(
+    { source_branch_id: ResourceId, preserve_under_name: Type.Optional(Name) },
+    { not_offered: ["source_lsn", "source_timestamp"] },
+  ),
   status: 200,
   response: BranchWithOperations,
 });
+
+/** A moment of a branch's past. */
+const PAST = ["lsn", "timestamp"] as const;
 
 const DatabaseName = Type.String({ minLength: 1, maxLength: 63 });
 
@@ -190,7 +200,7 @@ export const getProjectBranchSchema = contract({
   description:
     "As `pg_dump --schema-only` prints it, or its tables as JSON. A branch that rests is read without waking it.",
   params: OfBranch,
-  query: Body({ db_name: DatabaseName, format: Type.Optional(OneOf("sql", "json")) }),
+  query: Body({ db_name: DatabaseName, format: Type.Optional(OneOf("sql", "json")) }, { not_offered: PAST }),
   status: 200,
   response: Type.Object({
     sql: Type.Optional(Type.String()),
@@ -207,7 +217,10 @@ export const getProjectBranchSchemaComparison = contract({
   description:
     "A unified diff from the base branch, its parent unless `base_branch_id` names another; empty where they agree.",
   params: OfBranch,
-  query: Body({ db_name: DatabaseName, base_branch_id: Type.Optional(ResourceId) }),
+  query: Body(
+    { db_name: DatabaseName, base_branch_id: Type.Optional(ResourceId) },
+    { not_offered: [...PAST, "base_lsn", "base_timestamp"] },
+  ),
   status: 200,
   response: Type.Object({ diff: Type.String() }),
 });

@@ -15,10 +15,19 @@ export const ResourceId = Type.String({ pattern: "^[a-z0-9-]{1,60}$" });
  */
 export const PRINTABLE = "^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$";
 
+/** Under this keyword a schema names words of Neon's that are known and not offered: the refusal says so. */
+export const NOT_OFFERED = "x-not-offered";
+
+interface BodyOptions {
+  readonly description?: string;
+  /** Fields of Neon's that Latchkey does not offer. */
+  readonly not_offered?: readonly string[];
+}
+
 /** A request body: a field that is not listed is refused by name rather than dropped in silence. */
-export function Body<P extends TProperties>(properties: P, description?: string) {
-  const options = description === undefined ? {} : { description };
-  return Type.Object(properties, { additionalProperties: false, ...options });
+export function Body<P extends TProperties>(properties: P, { not_offered, ...options }: BodyOptions = {}) {
+  const known = not_offered === undefined ? {} : { [NOT_OFFERED]: not_offered };
+  return Type.Object(properties, { additionalProperties: false, ...options, ...known });
 }
 
 /** One or several of the listed words. */

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { OfBranch } from "./branches.ts";
-import { Body, OneOf, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
+import { Body, NOT_OFFERED, OneOf, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
 import { Operation } from "./operations.ts";
 import { contract } from "./route.ts";
 
@@ -71,7 +71,10 @@ export const Endpoint = Type.Object({
 export type Endpoint = Static<typeof Endpoint>;
 
 /** PostgreSQL's settings by name; which may be chosen depends on the driver, and others are refused by name. */
-const Settings = Body({ pg_settings: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 1024 }))) });
+const Settings = Body(
+  { pg_settings: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 1024 }))) },
+  { not_offered: ["pgbouncer_settings", "preload_libraries"] },
+);
 const SuspendTimeout = Type.Integer({
   minimum: -1,
   maximum: 604_800,
@@ -81,7 +84,10 @@ const SuspendTimeout = Type.Integer({
 
 /** What a new compute may be given. */
 const Options = {
-  type: Type.Literal("read_write", { description: "Read-only computes are not offered." }),
+  type: Type.Literal("read_write", {
+    description: "Read-only computes are not offered.",
+    [NOT_OFFERED]: ["read_only"],
+  }),
   settings: Type.Optional(Settings),
   suspend_timeout_seconds: Type.Optional(SuspendTimeout),
 };

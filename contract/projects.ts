@@ -25,7 +25,10 @@ export const ProjectSettings = Body({
         ...{ written_data_bytes: Quota, data_transfer_bytes: Quota },
         ...{ logical_size_bytes: Quota },
       },
-      "Of a calendar month, UTC, save that `logical_size_bytes` is the size of each branch. When one is used up, computes, or that of the branch, are suspended and do not start. 0: none.",
+      {
+        description:
+          "Of a calendar month, UTC, save that `logical_size_bytes` is the size of each branch. When one is used up, computes, or that of the branch, are suspended and do not start. 0: none.",
+      },
     ),
   ),
   allowed_ips: Type.Optional(
@@ -85,6 +88,13 @@ export type ProjectListItem = Static<typeof ProjectListItem>;
 
 const OfProject = Type.Object({ project_id: ResourceId });
 const Search = Type.Optional(Type.String({ maxLength: 256, description: "Part of a name or of an id." }));
+const Timeout = Type.Optional(
+  Type.Integer({
+    minimum: 100,
+    maximum: 30_000,
+    description: "Milliseconds. What is not there by then is answered 503: a page is whole, or there is none.",
+  }),
+);
 const ApplicationMap = Type.Record(Type.String(), Type.Array(Type.String()));
 
 export const listProjects = contract({
@@ -98,7 +108,7 @@ export const listProjects = contract({
     ...pageQuery(400, 10),
     search: Search,
     org_id: Type.Optional(ResourceId),
-    timeout: Type.Optional(Type.Integer({ minimum: 100, maximum: 30_000 })),
+    timeout: Timeout,
     recoverable: Type.Optional(Type.Boolean()),
   }),
   status: 200,
@@ -119,7 +129,7 @@ export const listSharedProjects = contract({
   query: Type.Object({
     ...pageQuery(400, 10),
     search: Search,
-    timeout: Type.Optional(Type.Integer({ minimum: 100, maximum: 30_000 })),
+    timeout: Timeout,
   }),
   status: 200,
   response: Type.Object({ projects: Type.Array(ProjectListItem), pagination: Pagination }),

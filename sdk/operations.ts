@@ -3,6 +3,7 @@ import * as branchCreation from "@latchkey/contract/branch-creation.ts";
 import * as branches from "@latchkey/contract/branches.ts";
 import * as consumption from "@latchkey/contract/consumption.ts";
 import * as databases from "@latchkey/contract/databases.ts";
+import * as emptyLists from "@latchkey/contract/empty-lists.ts";
 import * as endpoints from "@latchkey/contract/endpoints.ts";
 import * as oauth from "@latchkey/contract/oauth.ts";
 import * as operationRoutes from "@latchkey/contract/operations.ts";
@@ -22,6 +23,7 @@ const modules = {
   ...branches,
   ...consumption,
   ...databases,
+  ...emptyLists,
   ...endpoints,
   ...oauth,
   ...operationRoutes,

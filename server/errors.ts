@@ -24,11 +24,19 @@ const TABLE = {
 
 export type ErrorCode = keyof typeof TABLE;
 
+interface ErrorOptions {
+  readonly cause?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly fields?: Readonly<Record<string, string>>;
+}
+
 export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly headers: Readonly<Record<string, string>>;
+  /** What Neon's document has in the body beyond the usual. */
+  readonly fields: Readonly<Record<string, string>>;
 
-  constructor(code: ErrorCode, message?: string, options: { cause?: unknown; headers?: Record<string, string> } = {}) {
+  constructor(code: ErrorCode, message?: string, options: ErrorOptions = {}) {
     // Tracing the stack costs more than all the rest of a refusal, and what a request did wrong is told by the
     // message: a flood of them must stay cheap. Where we have failed ourselves the trace is wanted.
     const { stackTraceLimit } = Error;
@@ -38,6 +46,7 @@ export class ApiError extends Error {
     this.name = "ApiError";
     this.code = code;
     this.headers = options.headers ?? {};
+    this.fields = options.fields ?? {};
   }
 
   get status(): number {
@@ -47,7 +56,7 @@ export class ApiError extends Error {
 
 /** The wire form, which is Neon's `GeneralError`: its clients print `message` and nothing else. */
 export function errorBody(error: ApiError, request_id: string): ApiErrorBody {
-  return { request_id, code: error.code.toUpperCase(), message: error.message };
+  return { request_id, code: error.code.toUpperCase(), message: error.message, ...error.fields };
 }
 
 /** For a broken assumption of our own: a 500 whose detail stays in the log. */

@@ -9,6 +9,7 @@ import type { Config } from "./config.ts";
 import { registerConsole } from "./console/static.ts";
 import { databaseRoutes } from "./databases/routes.ts";
 import { pingDatabase } from "./db/pool.ts";
+import { emptyListRoutes } from "./empty-lists/routes.ts";
 import { endpointRoutes } from "./endpoints/routes.ts";
 import { API_PREFIX, closeApp, createApp } from "./http/app.ts";
 import { openApiDocument } from "./http/openapi.ts";
@@ -99,6 +100,7 @@ export async function serve(
     ...roleRoutes({ sealer }),
     ...databaseRoutes(),
     ...operationRoutes(),
+    ...emptyListRoutes(),
   ];
   const app = await createApp({
     routes,

@@ -28,7 +28,7 @@ interface Rule {
 }
 
 const FEATURES =
-  "api-keys|branches|compute|console|databases|endpoints|jobs|mail|oauth|operations|organizations|postgres|projects|roles|sessions|users";
+  "api-keys|branches|compute|console|databases|empty-lists|endpoints|jobs|mail|oauth|operations|organizations|postgres|projects|roles|sessions|users";
 /** Tests, and what they share beside the sources (`testing.ts`, `test-*.ts`, `conformance.ts`): they may do what they need. */
 const TESTS = /\.test\.ts$|\/(testing|conformance|test-[^/]+)\.ts$/;
 const running = (start: string) => new RegExp(`^${start}/(?!.*(${TESTS.source}))`);

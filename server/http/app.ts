@@ -12,6 +12,7 @@ import { ApiError, errorBody } from "../errors.ts";
 import { describeError, type Log } from "../log.ts";
 import type { Route } from "../route.ts";
 import { memoryPath } from "./memory-path.ts";
+import { notOffered } from "./not-offered.ts";
 import { authenticateRequest, isOpen, type PipelineDeps, serveRoute } from "./pipeline.ts";
 import { requestIds } from "./request-ids.ts";
 import { safetyHeaders } from "./safety-headers.ts";
@@ -112,11 +113,11 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   }
   const authenticate = promisify(authenticateRequest(deps, false));
   app.setNotFoundHandler(async (request, reply) => {
-    // Below the API a stranger is a stranger first. The words "not available" keep Neon's CLI working: it
-    // takes them for a service that is not switched on, and a bare 404 for a failure.
+    // Below the API a stranger is a stranger first.
     if (request.url.startsWith(`${API_PREFIX}/`)) {
       await authenticate(request, reply);
-      throw new ApiError("not_found", "this operation is not available in Latchkey");
+      const [path = ""] = request.url.slice(API_PREFIX.length).split("?", 1);
+      throw notOffered(path);
     }
     throw new ApiError("not_found");
   });

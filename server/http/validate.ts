@@ -1,3 +1,4 @@
+import { NOT_OFFERED } from "@latchkey/contract/common.ts";
 import type { RouteContract } from "@latchkey/contract/route.ts";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import formats from "ajv-formats";
@@ -7,8 +8,9 @@ import { ApiError, type ErrorCode } from "../errors.ts";
 /** Checks a request against its contract, and says what is wrong in words that help. */
 
 // Paths and queries are text, so "10" may become 10; a JSON body is taken at its word.
-const forText = formats.default(new Ajv({ coerceTypes: true, useDefaults: true, allErrors: false }));
-const forJson = formats.default(new Ajv({ coerceTypes: false, useDefaults: true, allErrors: false }));
+const common = { useDefaults: true, allErrors: false, verbose: true, keywords: [NOT_OFFERED] };
+const forText = formats.default(new Ajv({ coerceTypes: true, ...common }));
+const forJson = formats.default(new Ajv({ coerceTypes: false, ...common }));
 
 export interface Checks {
   /** Wrong path parameters are 404: a path that cannot name anything is not found. */
@@ -55,19 +57,29 @@ function explain(validate: ValidateFunction, where: string): string {
 }
 
 function expectation(error: ErrorObject): string {
-  const { params } = error;
+  const { params, data } = error;
   switch (error.keyword) {
     case "additionalProperties":
-      return `has a field that is not known here: "${String(params.additionalProperty).slice(0, 64)}"`;
+      return isNotOffered(error, params.additionalProperty)
+        ? `has a field that is not available in Latchkey: "${params.additionalProperty}"`
+        : `has a field that is not known here: "${String(params.additionalProperty).slice(0, 64)}"`;
     case "required":
       return `lacks the field "${params.missingProperty}"`;
     case "enum":
       return `must be one of: ${params.allowedValues.join(", ")}`;
-    case "const":
-      return `must be ${JSON.stringify(params.allowedValue)}`;
+    case "const": {
+      const expected = `must be ${JSON.stringify(params.allowedValue)}`;
+      return isNotOffered(error, data) ? `${expected}: "${data}" is not available in Latchkey` : expected;
+    }
     case "pattern":
       return "has characters that are not allowed there";
     default:
       return error.message ?? "is not valid";
   }
+}
+
+/** Whether a field or a value is one of those that the contract knows as Neon's and not ours. */
+function isNotOffered({ parentSchema }: ErrorObject, word: unknown): boolean {
+  const words: unknown = parentSchema?.[NOT_OFFERED];
+  return Array.isArray(words) && words.includes(word);
 }

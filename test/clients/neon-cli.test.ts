@@ -165,7 +165,19 @@ suite(`neon CLI ${NEON_VERSION}`, () => {
   });
 
   test("what the server does not offer is told in a sentence", async () => {
-    assert.match(await fails(`snapshots list --project-id ${project_id}`), /not available/);
+    const of = `--project-id ${project_id}`;
+    assert.match(await fails(`snapshots create --name now ${of}`), /snapshots not available in Latchkey/);
+    assert.match(await fails(`buckets list ${of}`), /object storage not available in Latchkey/);
+    assert.match(await fails(`functions list ${of}`), /platform functions not available in Latchkey/);
+    assert.match(await fails(`credentials list ${of}`), /platform credentials not available in Latchkey/);
+  });
+
+  test("what there is none of is an empty list", async () => {
+    const of = `--project-id ${project_id}`;
+    assert.deepEqual(await neon(`snapshots list ${of}`), []);
+    assert.deepEqual(await neon(`snapshots schedule get ${of}`), []);
+    assert.deepEqual(await neon(`vpc project list ${of}`), []);
+    assert.deepEqual(await neon(`vpc endpoint list --org-id ${person.org_id} --region-id local`), []);
   });
 
   test("projects delete ends it", async () => {

@@ -31,6 +31,7 @@ const NOWHERE = {
   user_code: "BCDF-GHJK",
   role_name: "nobody",
   database_name: "nothing",
+  region_id: "nowhere",
 };
 
 const bearer = (credential: string): CallOptions => ({ headers: { authorization: credential } });

@@ -402,6 +402,16 @@ export const CASES: Readonly<Record<string, Case>> = {
     restore: settle,
   },
   deleteProjectBranchDatabase: { request: newDatabase, restore: settle },
+  listProjectPermissions: { request: project },
+  getProjectJWKS: { request: project },
+  listProjectVPCEndpoints: { request: project },
+  listNeonAuthIntegrations: { request: project },
+  listSnapshots: { request: project },
+  getSnapshotSchedule: { request: branch },
+  getMaskingRules: { request: branch },
+  listOrganizationVPCEndpointsAllRegions: { request: ({ org_id }) => ({ params: { org_id } }) },
+  listOrganizationVPCEndpoints: { request: ({ org_id }) => ({ params: { org_id, region_id: "local" } }) },
+  getOrganizationSpendingLimit: { request: ({ org_id }) => ({ params: { org_id } }) },
   listProjectOperations: { request: project },
   getProjectOperation: {
     request: async (world) => ({

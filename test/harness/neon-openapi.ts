@@ -31,15 +31,49 @@ ajv.addSchema(neonDocument as object, "neon");
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const escapePointer = (part: string) => part.replaceAll("~", "~0").replaceAll("/", "~1");
 
-/** Every operation of the document: its id, method and path template. */
+/** Every operation of the document: its id, method and path template, and whether its answer is a list of something. */
 export const neonOperations = Object.entries(neonDocument.paths).flatMap(([path, item]) =>
   METHODS.filter((method) => item[method]).map((method) => ({
     id: item[method]?.operationId ?? "",
     method: method.toUpperCase(),
     path,
     pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`),
+    is_list: method === "get" && isList(item[method]?.responses["200"]),
   })),
 );
+
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly items?: unknown;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly allOf?: readonly unknown[];
+  readonly content?: Readonly<Record<string, { readonly schema?: unknown }>>;
+}
+
+/** What the document says at a place, behind any references. */
+function resolve(value: unknown): Schema {
+  const { $ref } = (value ?? {}) as Schema;
+  if ($ref === undefined) return (value ?? {}) as Schema;
+  const found = $ref
+    .slice(2)
+    .split("/")
+    .reduce<unknown>((inner, name) => (inner as Record<string, unknown>)[name], neonDocument);
+  return resolve(found);
+}
+
+function isList(response: unknown): boolean {
+  const hasThings = (value: unknown): boolean => {
+    const { properties = {}, required = [], allOf = [] } = resolve(value);
+    const areThings = (name: string) => {
+      const { type, items } = resolve(properties[name]);
+      return type === "array" && resolve(items).type !== "string";
+    };
+    return required.some(areThings) || allOf.some(hasThings);
+  };
+  return hasThings(resolve(response).content?.["application/json"]?.schema);
+}
 
 const validators = new Map<string, ValidateFunction | undefined>();
 
