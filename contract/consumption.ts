@@ -46,8 +46,8 @@ const PERIOD =
   "Hours are kept for 168 hours, days for 60 days and months for a year: an earlier `from` is answered 406. Times of " +
   "which nothing is known are left out. Nothing is woken by asking.";
 const V2 =
-  "`*_bytes_month` are byte-hours and `extra_branches_month` is hours of child branches, as at Neon. Transfer is not " +
-  "measured here and never among the metrics of the answer.";
+  "`*_bytes_month` are byte-hours and `extra_branches_month` is hours of child branches, as at Neon. Private transfer is " +
+  "not measured here and never among the metrics of the answer.";
 
 /** A calendar month, UTC; those that are over have an end. */
 const PeriodFields = {

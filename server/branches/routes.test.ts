@@ -35,6 +35,7 @@ interface Refusal {
   readonly message: string;
 }
 
+const HOUR_MS = 3_600_000;
 const COMPUTE = { endpoints: [{ type: "read_write" }] };
 
 describe("branches", () => {
@@ -197,6 +198,51 @@ describe("branches", () => {
     assert.equal((await patch(branch.id, { expires_at: "2001-01-01T00:00:00Z" })).status, 400);
     assert.equal((await patch(root.branch.id, { expires_at: later })).status, 422, "it is the default one");
     await removeAll({ ...other, branch }, other);
+  });
+
+  it("are protected, or given a time to live, from the moment they are made", async () => {
+    const safe = await made({ name: "safe", protected: true }, {});
+    assert.equal(safe.branch.protected, true);
+    assert.equal((await get(safe.branch.id)).protected, true);
+    assert.match((await remove(safe.branch.id)).body.message, /protected/);
+    const expires_at = "2999-01-01T00:00:00Z";
+    assert.equal(
+      (await create({ protected: true, expires_at })).status,
+      422,
+      "what people rely on does not end by itself",
+    );
+    assert.equal((await create({ expires_at: "2001-01-01T00:00:00Z" })).status, 400);
+    const brief = await made({ name: "brief", protected: false, expires_at }, {});
+    assert.equal(brief.branch.protected, false);
+    assert.equal(Date.parse((await get(brief.branch.id)).expires_at ?? ""), Date.parse(expires_at));
+    await patch(safe.branch.id, { protected: false });
+    await removeAll(safe, brief);
+  });
+
+  it("begin their time to live anew when they are restored", async () => {
+    const expires_at = new Date(Date.now() + HOUR_MS).toISOString();
+    const child = await made({ name: "hourly", expires_at }, {});
+    // Most of the hour has gone by.
+    const soon = new Date(Date.now() + HOUR_MS / 10).toISOString();
+    await plane.db.updateTable("branches").set({ expires_at: soon }).where("id", "=", child.branch.id).execute();
+    const began_ms = Date.now();
+    const { body } = await restore(child.branch.id, { source_branch_id: root.branch.id });
+    await carryOut();
+    for (const branch of [body.branch, await get(child.branch.id)]) {
+      const left_ms = Date.parse(branch.expires_at ?? "") - began_ms;
+      assert.ok(left_ms >= HOUR_MS - 1000 && left_ms < HOUR_MS + 60_000, `${left_ms} ms are left`);
+    }
+    await removeAllInTurnOf([child]);
+  });
+
+  it("that are deleted cannot be recovered, so a list of those that can has none of them", async () => {
+    const { branch } = await made({ name: "gone" }, {});
+    await removeAll({ branch } as Made);
+    const list = async (query: string) =>
+      (await plane.call<{ branches: Branch[] }>("GET", `${path}?${query}`)).body.branches.map(({ id }) => id);
+    assert.deepEqual(await list("include_deleted=true"), [root.branch.id]);
+    assert.deepEqual(await list("include_deleted=false"), [root.branch.id]);
+    assert.equal((await plane.call("GET", `${path}?include_deleted=maybe`)).status, 400);
   });
 
   it("end by themselves when their time has come, but not while a child needs them", async () => {

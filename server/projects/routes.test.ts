@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { sql } from "kysely";
 import { ID_PATTERNS, newUuid } from "../ids.ts";
 import { createProject, openPlane, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
 
@@ -326,6 +327,24 @@ describe("projects", () => {
     assert.ok(
       !JSON.stringify(rows.map((row) => ({ ...row, password: row.password?.toString("latin1") }))).includes(password),
     );
+    await removeAll();
+  });
+
+  it("are listed within the time that is given for it, or not at all", async () => {
+    await createProject(plane, { name: "slow to list" });
+    const path = `/projects?org_id=${plane.org_id}&timeout=`;
+    await plane.db.transaction().execute(async (tx) => {
+      await sql`lock table consumption_hours in access exclusive mode`.execute(tx);
+      const began_ms = performance.now();
+      const { status, body } = await plane.call<Refusal>("GET", `${path}200`);
+      assert.equal(status, 503);
+      assert.match(body.message, /"timeout"/);
+      assert.ok(performance.now() - began_ms >= 195, "the time was given");
+    });
+    assert.ok((await plane.call<Listed>("GET", `${path}30000`)).body.projects.length > 0);
+    for (const none of ["99", "30001", "soon"]) {
+      assert.equal((await plane.call("GET", path + none)).status, 400, none);
+    }
     await removeAll();
   });
 });

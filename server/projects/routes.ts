@@ -1,5 +1,6 @@
 import * as contract from "@latchkey/contract/projects.ts";
 import { listAllBranches } from "../branches/store.ts";
+import { ApiError } from "../errors.ts";
 import { type AuditSubject, type Route, route } from "../route.ts";
 import { composeConnectionUri } from "./connection.ts";
 import { createProject, type ProjectDeps } from "./create.ts";
@@ -20,7 +21,8 @@ export function projectRoutes(deps: ProjectDeps): Route[] {
       run: async (access, { query }) => {
         const { search, cursor, limit = PAGE } = query;
         const list = query.recoverable === true ? listRecoverableProjects : listProjects;
-        return { ...(await list(access, { search, cursor, limit })), applications: {}, integrations: {} };
+        const page = await within(query.timeout, list(access, { search, cursor, limit }));
+        return { ...page, applications: {}, integrations: {} };
       },
     }),
     route(contract.listSharedProjects, {
@@ -87,6 +89,16 @@ export function projectRoutes(deps: ProjectDeps): Route[] {
       run: async (access, { query }) => ({ uri: await composeConnectionUri(access, deps.sealer, query) }),
     }),
   ];
+}
+
+/** Waits no longer than so many milliseconds. A page is read as a whole, so there is never a part of it to answer instead. */
+async function within<T>(timeout_ms: number | undefined, work: Promise<T>): Promise<T> {
+  if (timeout_ms === undefined) return await work;
+  const over = new Promise<never>((_, reject) => {
+    const error = new ApiError("unavailable", 'the list was not there within "timeout"; ask again, or give it longer');
+    AbortSignal.timeout(timeout_ms).addEventListener("abort", () => reject(error));
+  });
+  return await Promise.race([work, over]);
 }
 
 function aboutProject(_: unknown, { project }: { project: contract.Project }): AuditSubject {
