@@ -54,6 +54,7 @@ async function main(): Promise<number> {
     "slowest files:",
     ...slowest.map(({ file, duration_ms }) => `  ${(duration_ms / 1000).toFixed(1).padStart(6)} s  ${file}`),
     "",
+    ...outcome.left_out.map((what) => `⚠ not run: ${what}`),
     ...problems.map((problem) => `✖ ${problem}`),
     // Last, as Node's own runner ends.
     ...outcome.summary.map((line) => `ℹ ${line}`),
@@ -125,6 +126,8 @@ interface Outcome {
   readonly success: boolean;
   readonly durations: { file: string; duration_ms: number }[];
   readonly problems: string[];
+  /** Tests that this machine cannot run, each with the reason: said at the end, where it is read. */
+  readonly left_out: string[];
   readonly summary: string[];
 }
 
@@ -145,6 +148,7 @@ async function runFiles(files: readonly string[], name: string | undefined): Pro
 
   const durations: Outcome["durations"] = [];
   const problems: string[] = [];
+  const left_out: string[] = [];
   const summary: string[] = [];
   let success = false;
   let ran = 0;
@@ -156,6 +160,9 @@ async function runFiles(files: readonly string[], name: string | undefined): Pro
     if (event.type === "test:pass" && event.data.name === event.data.file && name === undefined) {
       // Node counts a file without tests as one that passed.
       problems.push(`${relative(ROOT, event.data.file)} holds no test`);
+    }
+    if (event.type === "test:pass" && event.data.skip !== undefined) {
+      left_out.push(`${event.data.name} (${relative(ROOT, event.data.file ?? "")}): ${event.data.skip}`);
     }
     if (event.type === "test:summary") {
       const { file, duration_ms, counts } = event.data;
@@ -171,7 +178,7 @@ async function runFiles(files: readonly string[], name: string | undefined): Pro
   await finished(reporter);
   if (ran === 0) problems.push("no test ran");
   if (ending.signal.aborted) problems.push("the run was broken off");
-  return { success, durations, problems, summary };
+  return { success, durations, problems, left_out, summary };
 }
 
 process.exit(await main());

@@ -12,7 +12,7 @@ const OWN_MB = 12;
 
 /**
  * Branches where the file system shares blocks, on one made for the test. A machine that cannot have one leaves these
- * tests out and says why; a CI fails, for there nobody reads that.
+ * tests out, and `npm test` says so and why at its end; with `CI` set they fail, for there nobody reads that.
  */
 for (const kind of ["xfs", "btrfs"] as const) {
   const missing = missingForVolume(kind);
