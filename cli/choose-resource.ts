@@ -1,4 +1,5 @@
 import { type Branch, listProjectBranches } from "@latchkey/contract/branches.ts";
+import { listProjectEndpoints } from "@latchkey/contract/endpoints.ts";
 import { getProject, listProjects } from "@latchkey/contract/projects.ts";
 import { getCurrentUserOrganizations } from "@latchkey/contract/users.ts";
 import { ApiError, type Client } from "@latchkey/sdk";
@@ -165,4 +166,13 @@ export async function chooseName(
       names.map((name) => ({ id: name, name })),
     )
   ).name;
+}
+
+/** The compute of a project that has one; the person picks where it has several, and can. */
+export async function findOnlyEndpoint(invocation: Invocation, project_id: string): Promise<string> {
+  const { endpoints } = await invocation.working("Looking for computes", (client) =>
+    client.call(listProjectEndpoints, { params: { project_id }, signal: invocation.signal }),
+  );
+  const named = endpoints.map(({ id, name, branch_id }) => ({ id, name: name ?? branch_id }));
+  return (await chooseOnly(invocation, "compute", undefined, named)).id;
 }

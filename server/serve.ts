@@ -10,6 +10,7 @@ import { registerConsole } from "./console/static.ts";
 import { databaseRoutes } from "./databases/routes.ts";
 import { pingDatabase } from "./db/pool.ts";
 import { emptyListRoutes } from "./empty-lists/routes.ts";
+import { endpointLogRoutes } from "./endpoints/log/routes.ts";
 import { endpointRoutes } from "./endpoints/routes.ts";
 import { API_PREFIX, closeApp, createApp } from "./http/app.ts";
 import { openApiDocument } from "./http/openapi.ts";
@@ -97,6 +98,7 @@ export async function serve(
     ...consumptionRoutes(),
     ...branchRoutes({ sealer, node_id, settings, clock, poke }),
     ...endpointRoutes({ settings }),
+    ...endpointLogRoutes({ clock, poke }),
     ...roleRoutes({ sealer }),
     ...databaseRoutes(),
     ...operationRoutes(),

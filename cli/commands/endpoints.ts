@@ -11,11 +11,12 @@ import {
   updateProjectEndpoint,
 } from "@latchkey/contract/endpoints.ts";
 import type { Operation } from "@latchkey/contract/operations.ts";
-import { chooseBranch, chooseBranchPath, chooseOnly, chooseProject, pickForChange } from "../choose-resource.ts";
+import { chooseBranch, chooseBranchPath, chooseProject, findOnlyEndpoint, pickForChange } from "../choose-resource.ts";
 import { branchOptions, type CommandFile, command, flag, list as listOption, projectOption, text } from "../command.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 import { suspendTimeoutOf, suspendTimeoutOption } from "../suspend-timeout.ts";
+import { endpointLogs } from "./endpoint-logs.ts";
 
 const FIELDS = ["id", "name", "host", "type", "branch_id", "current_state"];
 const endpointArgument = { endpoint: { summary: "Endpoint ID" } } as const;
@@ -81,7 +82,7 @@ const get = command({
   options: projectOption,
   async run(invocation, { args, options }) {
     const project_id = await chooseProject(invocation, options["project-id"]);
-    const endpoint_id = args.endpoint ?? (await findOnly(invocation, project_id));
+    const endpoint_id = args.endpoint ?? (await findOnlyEndpoint(invocation, project_id));
     const data = await getEndpoint(invocation, { project_id, endpoint_id });
     await invocation.print({
       data,
@@ -92,14 +93,6 @@ const get = command({
     });
   },
 });
-
-async function findOnly(invocation: Invocation, project_id: string): Promise<string> {
-  const { endpoints } = await invocation.working("Looking for computes", (client) =>
-    client.call(listProjectEndpoints, { params: { project_id }, signal: invocation.signal }),
-  );
-  const named = endpoints.map(({ id, name, branch_id }) => ({ id, name: name ?? branch_id }));
-  return (await chooseOnly(invocation, "compute", undefined, named)).id;
-}
 
 const create = command({
   name: "create",
@@ -246,4 +239,6 @@ const remove = command({
   },
 });
 
-export default { commands: [list, get, create, update, start, suspend, restart, remove] } satisfies CommandFile;
+export default {
+  commands: [list, get, endpointLogs, create, update, start, suspend, restart, remove],
+} satisfies CommandFile;

@@ -337,6 +337,21 @@ export function testDrivers(name: string, has_sql: boolean, open: () => Promise<
         await assert.rejects(compute.query(endpoint_id, { text: "SELECT 1" }), notRunning);
       });
 
+      test("a compute's log can be read while it runs and when it has stopped, and there is none of no compute", async (t) => {
+        const { compute, endpoint_id, spec } = await makeBranch(t);
+        assert.deepEqual(await compute.readLog(endpoint_id), []);
+        await compute.ensureRunning(endpoint_id, spec);
+        const running = await compute.readLog(endpoint_id);
+        assert.ok(running.length > 0);
+        for (const { timestamp, severity, message } of running) {
+          assert.ok(Math.abs(Date.parse(timestamp) - Date.now()) < 600_000, timestamp);
+          assert.ok(severity.length > 0 && message.length > 0);
+        }
+        await compute.suspend(endpoint_id, "fast");
+        assert.ok((await compute.readLog(endpoint_id)).length >= running.length);
+        assert.ok(!JSON.stringify(await compute.readLog(endpoint_id)).includes(spec.admin_password));
+      });
+
       sqlTest("five computes run side by side, each with its own data", async (t) => {
         const databases = await Promise.all(Array.from({ length: 5 }, () => makeDatabase(t)));
         await Promise.all(

@@ -244,6 +244,16 @@ export interface ComputeDied {
   readonly reason: string;
 }
 
+/** What PostgreSQL says. */
+export interface LogRecord {
+  /** RFC 3339. */
+  readonly timestamp: string;
+  readonly pid: number;
+  /** As PostgreSQL names it: `LOG`, `ERROR`, … */
+  readonly severity: string;
+  readonly message: string;
+}
+
 export interface ComputeDriver {
   capabilities(): ComputeCapabilities;
   /**
@@ -280,6 +290,11 @@ export interface ComputeDriver {
    * Needs `ensureRunning` first. Never pass text that came from outside: use `values`.
    */
   query(endpoint_id: string, query: AdminQuery): Promise<Record<string, unknown>[]>;
+  /**
+   * What the compute has said lately, oldest first, whether it runs or not; nothing where there is no compute. It is of
+   * bounded length, however much strangers make it say, and has no statement in it and no value of a row.
+   */
+  readLog(endpoint_id: string): Promise<LogRecord[]>;
   /**
    * The schema of a database: as the SQL that makes an empty one have it, which `pg_dump --schema-only` prints, or
    * its tables as Neon's JSON. Needs `ensureRunning` first. Throws `database_missing` and `dump_failed`.

@@ -14,6 +14,7 @@ import * as key_uses from "./migrations/0013-key-uses.ts";
 import * as copy_progress from "./migrations/0014-copy-progress.ts";
 import * as branch_quota from "./migrations/0015-branch-quota.ts";
 import * as compute_failures from "./migrations/0019-compute-failures.ts";
+import * as logs_and_cancelling from "./migrations/0020-logs-and-cancelling.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -33,6 +34,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0014-copy-progress": copy_progress,
   "0015-branch-quota": branch_quota,
   "0019-compute-failures": compute_failures,
+  "0020-logs-and-cancelling": logs_and_cancelling,
 };
 
 /**

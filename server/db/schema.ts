@@ -39,6 +39,7 @@ export interface Schema {
   observed_verifiers: ObservedVerifierTable;
   gateways: GatewayTable;
   schema_readings: SchemaReadingTable;
+  log_readings: LogReadingTable;
   compute_meters: ComputeMeterTable;
   consumption_hours: ConsumptionHourTable;
 }
@@ -303,6 +304,28 @@ export interface SchemaReadingTable {
 
 export type SchemaRefusal = "database_missing" | "not_offered" | "unreadable";
 
+/** A record that has been told before. */
+export interface ToldRecord {
+  readonly timestamp: string;
+  readonly digest: string;
+}
+
+/** Which records of a log are asked for. */
+export interface LogQuestion {
+  readonly limit: number;
+  readonly since?: string | undefined;
+  readonly after?: ToldRecord | undefined;
+}
+
+export interface LogReadingTable {
+  id: string;
+  endpoint_id: string;
+  asked_at: Generated<string>;
+  question: Json<LogQuestion>;
+  /** JSON; null while nobody has answered. */
+  answer: string | null;
+}
+
 /** A compute that runs, or did when it was last looked at, and how far its time has been counted. */
 export interface ComputeMeterTable {
   endpoint_id: string;
@@ -366,6 +389,8 @@ export interface OperationTable {
   /** Of the copy that it makes: how much is there, and how much it will be. Null until that is known. */
   copied_bytes: Generated<number | null>;
   total_bytes: Generated<number | null>;
+  /** Whoever works on it is to give it up; while it is open it counts as such all the same. */
+  cancel_requested_at: Generated<string | null>;
   created_at: Generated<string>;
   updated_at: Generated<string>;
   total_duration_ms: Generated<number>;

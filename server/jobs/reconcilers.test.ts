@@ -260,6 +260,7 @@ describe("the reconcilers", () => {
       query: compute.query.bind(compute),
       usage: compute.usage.bind(compute),
       copySchema: compute.copySchema.bind(compute),
+      readLog: compute.readLog.bind(compute),
       readSchema: compute.readSchema.bind(compute),
       shutdown: compute.shutdown.bind(compute),
     };

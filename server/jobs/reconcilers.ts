@@ -6,6 +6,7 @@ import { ComputeFailures } from "./computes/failures.ts";
 import { createWaking, type Waking } from "./computes/wake.ts";
 import type { JobDeps, ReconcilerDeps } from "./deps.ts";
 import { KeyedLock } from "./keyed-lock.ts";
+import { logsJob } from "./logs/logs.ts";
 import { metersJob } from "./meters/meters.ts";
 import { operationsJob } from "./operations.ts";
 import { orphansJob } from "./orphans.ts";
@@ -26,6 +27,7 @@ export function createMachinery(deps: ReconcilerDeps): Machinery {
   const jobs = [
     operationsJob(shared),
     schemasJob(shared),
+    logsJob(shared),
     expiryJob(shared),
     removalsJob(shared),
     computesJob(shared),

@@ -14,6 +14,7 @@ import { systemClock } from "../clock.ts";
 import type { Drivers } from "../compute/driver.ts";
 import { openLocalDriver } from "../compute/drivers/local/driver.ts";
 import { databaseRoutes } from "../databases/routes.ts";
+import { endpointLogRoutes } from "../endpoints/log/routes.ts";
 import { endpointRoutes } from "../endpoints/routes.ts";
 import { openGateway } from "../gateway/open.ts";
 import { API_PREFIX, createApp } from "../http/app.ts";
@@ -79,15 +80,16 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
   const { settings } = drivers.compute.capabilities();
   const machinery = (overrides: Partial<ReconcilerDeps> = {}) =>
     createMachinery({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
-  /** The one job that a request waits for: it is poked like the others and, unlike them, runs at once. */
-  const readSchemas = () => void jobNamed(machinery().jobs, "schemas").run(NEVER);
+  /** The jobs that a request waits for: they are poked like the others and, unlike them, run at once. */
+  const runAtOnce = (name: string) => () => void jobNamed(machinery().jobs, name).run(NEVER);
   const app = await createApp({
     routes: [
       ...apiKeyRoutes(),
       ...projectRoutes({ sealer, node_id: NODE_ID, storage: drivers.storage, settings }),
       ...consumptionRoutes(),
-      ...branchRoutes({ sealer, node_id: NODE_ID, settings, clock: systemClock, poke: readSchemas }),
+      ...branchRoutes({ sealer, node_id: NODE_ID, settings, clock: systemClock, poke: runAtOnce("schemas") }),
       ...endpointRoutes({ settings }),
+      ...endpointLogRoutes({ clock: systemClock, poke: runAtOnce("logs") }),
       ...roleRoutes({ sealer }),
       ...databaseRoutes(),
       ...operationRoutes(),

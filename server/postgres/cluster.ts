@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { open, readFile, rename, stat } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Account } from "./account.ts";
@@ -12,6 +12,7 @@ import type { EventLog } from "./events.ts";
 import { writeOwned } from "./files.ts";
 import { inspectProcess, type ProcessIdentity } from "./process.ts";
 import { RunningCluster } from "./running-cluster.ts";
+import { trimLog } from "./server-log.ts";
 import { renderSettings, type Settings } from "./settings.ts";
 import { makeSocketDirectory } from "./socket-directory.ts";
 
@@ -38,7 +39,6 @@ export interface ClusterConfig {
 
 /** Crash recovery replays about 200 MB a second; a minute of it is a lot of writing between checkpoints. */
 const START_TIMEOUT_MS = 60_000;
-const LOG_LIMIT_BYTES = 1024 * 1024;
 
 /**
  * Starts a server and returns when it takes connections. The server runs in a session of its own, so that
@@ -175,13 +175,9 @@ async function untilReady(
   }
 }
 
-/** Appends, and never through a link; what went before is kept once. */
+/** Appends, and never through a link. */
 async function openLog(logFile: string): Promise<number> {
-  const size = await stat(logFile).then(
-    (found) => found.size,
-    () => 0,
-  );
-  if (size > LOG_LIMIT_BYTES) await rename(logFile, `${logFile}.1`);
+  await trimLog(logFile);
   return openSync(logFile, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
 }
 

@@ -67,6 +67,12 @@ describe("branches, computes, roles, databases and people, changed by the built 
     assert.equal((await json<Endpoint[]>("endpoints", "list", "--branch", "main")).length, 1);
     assert.equal((await json<Endpoint>("endpoints", "get", id)).branch_id, branch?.id);
     assert.match(await table("endpoints", "get"), /^Current state +active$/m);
+    await built.cli.run(["psql", "main", "--", "-c", "select 'hunter2' from nowhere"]);
+    const logged = (await well("endpoints", "logs", id)).stdout;
+    assert.match(logged, /^20\S+Z ERROR: {2}relation "nowhere" does not exist at character 23$/m);
+    assert.doesNotMatch(logged, /hunter2/);
+    assert.equal((await json<{ entity_id: string }[]>("endpoints", "logs", "--limit", "1"))[0]?.entity_id, id);
+    assert.equal(await code("endpoints", "logs", "--since", "yesterday"), 2);
 
     assert.equal((await json<unknown[]>("databases", "list")).length, 1);
     assert.match(await table("databases", "list"), /^shop +shop_owner/m);

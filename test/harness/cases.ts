@@ -350,6 +350,7 @@ export const CASES: Readonly<Record<string, Case>> = {
       params: { project_id: world.project_id, endpoint_id: await firstOf(world, "endpoints") },
     }),
   },
+  listProjectEndpointLogs: { request: endpoint },
   createProjectEndpoint: {
     request: async (world) => {
       const { project_id, branch_id } = await newBranch(world);

@@ -1,5 +1,6 @@
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import type { ProjectAccess } from "../../access/handles.ts";
+import { awaitAnswer } from "../../await-answer.ts";
 import type { Clock } from "../../clock.ts";
 import type { SchemaRefusal } from "../../db/schema.ts";
 import { ApiError } from "../../errors.ts";
@@ -14,11 +15,9 @@ export interface SchemaDeps {
 }
 
 /** Neon's CLI waits for a minute. */
-const DEADLINE_MS = 55_000;
+const WITHIN_MS = 55_000;
 /** Of one project: each takes memory and a moment of PostgreSQL's. */
 const MOST_WAITING = 8;
-const SOONEST_MS = 20;
-const LATEST_MS = 250;
 
 const REFUSALS: Record<SchemaRefusal, () => ApiError> = {
   database_missing: () => new ApiError("not_found", "database not found"),
@@ -44,15 +43,10 @@ export async function readSchema(access: ProjectAccess, deps: SchemaDeps, questi
   await insertReading(access, id, question);
   try {
     deps.poke();
-    const deadline = deps.clock.monotonic_ms() + DEADLINE_MS;
-    for (let pause = SOONEST_MS; ; pause = Math.min(LATEST_MS, pause * 1.5)) {
-      await deps.clock.sleep(pause);
-      const found = await findAnswer(access, id);
-      if (found === "gone") throw new ApiError("not_found", "branch not found");
-      if (found?.refusal) throw REFUSALS[found.refusal]();
-      if (found?.answer) return found.answer;
-      if (deps.clock.monotonic_ms() > deadline) throw REFUSALS.unreadable();
-    }
+    const found = await awaitAnswer(deps.clock, WITHIN_MS, () => findAnswer(access, id));
+    if (found === "gone") throw new ApiError("not_found", "branch not found");
+    if (found?.answer) return found.answer;
+    throw REFUSALS[found?.refusal ?? "unreadable"]();
   } finally {
     await deleteReading(access, id);
   }

@@ -11,6 +11,7 @@ import type { AskedTask } from "../../components/branches/BranchTasks.tsx";
 import { arrange } from "../../components/branches/branch-tree.ts";
 import { BranchTasks } from "../../components/branches/late-tasks.ts";
 import { BranchCompute } from "../../components/computes/BranchCompute.tsx";
+import { ComputeLog } from "../../components/computes/ComputeLog.tsx";
 import { BranchDatabases } from "../../components/databases/BranchDatabases.tsx";
 import { Failure } from "../../components/Failures.tsx";
 import { ConnectionPanel } from "../../components/projects/ConnectionPanel.tsx";
@@ -94,6 +95,7 @@ export function BranchPage() {
           <Section title="Compute">
             <BranchCompute params={params} busy_reason={busy_reason} />
           </Section>
+          <ComputeLog params={params} />
           <BranchDatabases params={params} busy_reason={busy_reason} />
           <BranchRoles params={params} busy_reason={busy_reason} />
         </>

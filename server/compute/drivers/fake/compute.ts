@@ -1,5 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import { createServer, type Server } from "node:net";
+import type { Clock } from "../../../clock.ts";
 import type { ProcessIdentity } from "../../../postgres/process.ts";
 import { isScramVerifier } from "../../../postgres/scram.ts";
 import {
@@ -11,6 +12,7 @@ import {
   type ComputeStatus,
   type ContentSpec,
   DriverError,
+  type LogRecord,
 } from "../../driver.ts";
 import { checkId, checkNames } from "../../names.ts";
 import type { Turns } from "../turns.ts";
@@ -28,6 +30,7 @@ export interface FakeComputeOptions {
   readonly turns: Turns;
   readonly switches: Switches;
   readonly self: ProcessIdentity;
+  readonly clock: Pick<Clock, "now_ms">;
   readonly mayStart: () => Promise<boolean>;
   readonly release: () => Promise<void>;
 }
@@ -131,6 +134,14 @@ export class FakeComputes implements ComputeDriver {
     throw Object.assign(new Error("the fake driver has no SQL"), { code: "0A000" });
   }
 
+  /** It says that it has started, and nothing else. */
+  async readLog(endpoint_id: string): Promise<LogRecord[]> {
+    const found = await this.#options.computes.find(endpoint_id);
+    if (!found) return [];
+    const { started_at: timestamp, run: pid } = found;
+    return [{ timestamp, pid, severity: "LOG", message: "the fake compute has started" }];
+  }
+
   async readSchema(endpoint_id: string, database: string, format: "sql" | "json"): Promise<string> {
     const [, { databases }] = await this.#branchOf(endpoint_id);
     if (!databases.some(({ name }) => name === database)) {
@@ -205,7 +216,8 @@ export class FakeComputes implements ComputeDriver {
       if (!(await mayStart())) throw new DriverError("fenced", "this process may not start computes now");
       const server = spec.tcp === false ? undefined : await listen(host, port);
       this.#running.set(endpoint_id, { admin_digest, server });
-      await computes.put(endpoint_id, { branch_id, host, port, shape, holder: self, run: ++this.#runs });
+      const started_at = new Date(this.#options.clock.now_ms()).toISOString();
+      await computes.put(endpoint_id, { branch_id, host, port, shape, holder: self, run: ++this.#runs, started_at });
     } else {
       this.#running.set(endpoint_id, { server: undefined, ...this.#running.get(endpoint_id), admin_digest });
     }

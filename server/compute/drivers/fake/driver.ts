@@ -47,7 +47,7 @@ export async function openFakeDriver(options: FakeDriverOptions): Promise<FakeDr
     storage: new FakeStorage({ ...parts, clock }),
     compute: new FakeComputes({
       ...parts,
-      ...{ socket_directory: at("sockets"), self, mayStart, release },
+      ...{ socket_directory: at("sockets"), self, mayStart, release, clock },
     }),
     switches,
   };

@@ -26,6 +26,7 @@ export interface FakeCompute {
   readonly holder?: ProcessIdentity | undefined;
   /** Another number with each start. */
   readonly run: number;
+  readonly started_at: string;
 }
 
 /** Things of one kind, each a file that is there whole or not at all. */

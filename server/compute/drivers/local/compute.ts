@@ -13,6 +13,7 @@ import type { PgBouncer } from "../../../postgres/pgbouncer.ts";
 import { cpuSeconds } from "../../../postgres/process.ts";
 import type { RunningCluster } from "../../../postgres/running-cluster.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
+import { parseLog, readLog, trimLog } from "../../../postgres/server-log.ts";
 import { removeSocketDirectory, socketDirectoryFor } from "../../../postgres/socket-directory.ts";
 import {
   type AdminQuery,
@@ -25,6 +26,7 @@ import {
   type ComputeUsage,
   type ContentSpec,
   DriverError,
+  type LogRecord,
   type PoolerLogin,
 } from "../../driver.ts";
 import { MAINTENANCE_DATABASE } from "../../names.ts";
@@ -65,6 +67,9 @@ interface Running {
   readonly spec: ComputeSpec;
 }
 
+/** A role that floods its log writes some hundred megabytes in a second, and no more than this long. */
+const TRIM_EVERY_MS = 250;
+
 /** Computes as PostgreSQL processes that outlive this one. */
 export class LocalCompute implements ComputeDriver {
   readonly #options: LocalComputeOptions;
@@ -73,11 +78,14 @@ export class LocalCompute implements ComputeDriver {
   /** Those that were started, also where they have ended since; and in front of what. */
   readonly #poolers = new Map<string, { readonly pooler: Pooler; readonly cluster: RunningCluster }>();
   readonly #events = new EventEmitter<{ died: [ComputeDied] }>();
+  readonly #trimming: NodeJS.Timeout;
+  #trimmed: Promise<void> | undefined;
   #shutdown: Promise<void> | undefined;
 
   constructor(options: LocalComputeOptions) {
     this.#options = options;
     this.#events.setMaxListeners(0);
+    this.#trimming = setInterval(() => void this.#trimLogs(), TRIM_EVERY_MS).unref();
   }
 
   capabilities(): ComputeCapabilities {
@@ -165,6 +173,10 @@ export class LocalCompute implements ComputeDriver {
     });
   }
 
+  async readLog(endpoint_id: string): Promise<LogRecord[]> {
+    return parseLog(await readLog(this.#logFile(endpoint_id)));
+  }
+
   async readSchema(endpoint_id: string, database: string, format: "sql" | "json"): Promise<string> {
     return await readSchema(this.#adminAddress(endpoint_id), database, format);
   }
@@ -183,6 +195,8 @@ export class LocalCompute implements ComputeDriver {
   shutdown(): Promise<void> {
     this.#shutdown ??= (async () => {
       await this.#options.turns.settled();
+      clearInterval(this.#trimming);
+      await this.#trimmed;
       // Those that this instance never ensured, too: a killed server may have left them.
       const ids = await readdir(this.#options.layout.computes);
       const work = (id: string) => this.#options.turns.take(`endpoint ${id}`, () => this.#stop(id, "fast"));
@@ -366,12 +380,28 @@ export class LocalCompute implements ComputeDriver {
     const folder = this.#folder(endpoint_id);
     return {
       directory: dataOf(folderOf(layout.branches, branch_id)),
-      logFile: join(folder, "postgres.log"),
+      logFile: this.#logFile(endpoint_id),
       socketDirectory: socketDirectoryFor(join(folder, "socket")),
       binaries,
       account,
       log,
     };
+  }
+
+  /** Keeps the logs short of what runs; those of others do not grow. */
+  #trimLogs(): Promise<void> {
+    const trimAll = async () => {
+      // One that was removed meanwhile has no log any more.
+      for (const id of this.#running.keys()) await trimLog(this.#logFile(id)).catch(() => {});
+    };
+    this.#trimmed ??= trimAll().finally(() => {
+      this.#trimmed = undefined;
+    });
+    return this.#trimmed;
+  }
+
+  #logFile(endpoint_id: string): string {
+    return join(this.#folder(endpoint_id), "postgres.log");
   }
 
   #folder(endpoint_id: string): string {

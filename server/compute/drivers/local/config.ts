@@ -74,10 +74,11 @@ const COMMON: Settings = {
   timezone: "GMT",
   log_timezone: "GMT",
   log_checkpoints: false,
-  // LOG, FATAL and PANIC. One step down, every mistake in a stranger's SQL would be copied to our disk with
-  // the values in it, as fast as they care to make mistakes.
-  log_min_messages: "log",
+  // ERROR, LOG, FATAL and PANIC: people look for their own mistakes. Without the statement, which may hold a password, and
+  // without the details, which hold values of rows. As fast as they care to make mistakes: the log is kept short.
+  log_min_messages: "error",
   log_min_error_statement: "panic",
+  log_error_verbosity: "terse",
 };
 
 /** The `postgresql.conf` and `pg_hba.conf` of a compute. Throws `setting_refused`. */
