@@ -1,3 +1,4 @@
+import { logIn } from "../harness/oauth.ts";
 import type { TestServer } from "../harness/server.ts";
 import {
   createOrganization,
@@ -8,14 +9,14 @@ import {
   setupTokenOf,
   signUp,
 } from "../harness/world.ts";
-import type { Site } from "./site.ts";
 import { noteUsage } from "./usage-history.ts";
 
 /** What people see on screenshots: the same shapes as in the tests' world, with names that read well. */
-export async function buildDemo(server: TestServer): Promise<Pick<Site, "org_id" | "project_id" | "branch_id"> & Demo> {
+export async function buildDemo(server: TestServer): Promise<Demo> {
   const admin = await signUp(server, "Ada Lovelace", { setup_token: setupTokenOf(server) }, "ada@example.com");
   const { key } = admin;
   const org_id = await createOrganization(server, key, "Acme");
+  const empty_org_id = await createOrganization(server, key, "Analytical");
   const { token } = await invite(server, key, org_id, "charles@example.com");
   const member = await signUp(server, "Charles Babbage", { invitation_token: token }, "charles@example.com");
   await invite(server, key, org_id, "mary@example.com", "admin");
@@ -35,9 +36,13 @@ export async function buildDemo(server: TestServer): Promise<Pick<Site, "org_id"
   }
   await createOrganizationKey(server, key, org_id);
   await createOrganizationKey(server, key, org_id, project.id);
-  await server.settle(project.id, key);
+  await logIn(server, admin.cookie);
+  const { project: gone } = await createProject(server, key, org_id, "old-shop");
+  for (const project_id of [gone.id, project.id]) await server.settle(project_id, key);
+  await server.expect(200, "DELETE", `/projects/${gone.id}`, { key });
   await server.expect(200, "DELETE", `/api_keys/${personal}`, { cookie: admin.cookie });
-  return { admin, member, stranger, org_id, project_id: project.id, branch_id: branch.id, bare_branch_id };
+  const ids = { org_id, empty_org_id, project_id: project.id, branch_id: branch.id, bare_branch_id };
+  return { admin, member, stranger, ...ids };
 }
 
 /** A small tree, of which the last branch has no compute; returns the id of that one. */
@@ -55,10 +60,15 @@ async function growBranches(server: TestServer, key: string, project_id: string,
   return await grow("ada/try-index", main_id, {}, []);
 }
 
-interface Demo {
+export interface Demo {
   readonly admin: Person;
   readonly member: Person;
   readonly stranger: Person;
+  readonly org_id: string;
+  /** Of the same admin, and without a project. */
+  readonly empty_org_id: string;
+  readonly project_id: string;
+  readonly branch_id: string;
   /** A branch without a compute. */
   readonly bare_branch_id: string;
 }

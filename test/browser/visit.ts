@@ -64,7 +64,8 @@ export async function startStage(t: AtEnd, env: Record<string, string> = {}): Pr
   };
 }
 
-function parseCookies(header: string, url: string) {
+/** A `Cookie` header as the browser keeps it. */
+export function parseCookies(header: string, url: string) {
   return header.split("; ").map((pair) => {
     const at = pair.indexOf("=");
     return { name: pair.slice(0, at), value: pair.slice(at + 1), url };
