@@ -7,13 +7,15 @@ import { buildConsole } from "../../console/build.ts";
 import { freePort, TestServer, waitFor } from "../harness/server.ts";
 import { setupTokenOf, signUp } from "../harness/world.ts";
 import { launchChromium } from "./chromium.ts";
-import { manyKeys } from "./many-keys.ts";
+import { insertManyKeys } from "./many-keys.ts";
+import { walkNewcomersPath } from "./newcomer.ts";
+import { parseCookies } from "./visit.ts";
 
 /**
- * `node test/browser/figures.ts`: how large and how quick the Console is, on this machine, now. Ends with 1
- * when the initial JavaScript is over its budget; times are told, not judged.
+ * `npm run figures`: how large and how quick the Console is, on this machine, now, and how far it is for a newcomer.
+ * Ends with 1 when one of the targets is missed.
  */
-const BUDGET_KB = 150;
+const TARGETS = { initial_kb: 150, first_list_ms: 1_000, clicks: 5, forms: 2 };
 const VISITS = 5;
 const MANY = 10_000;
 
@@ -27,9 +29,7 @@ interface Visit {
 
 /** A first visit with nothing in the cache, until the list's first row is there. */
 async function coldVisit(browser: Browser, server: TestServer, cookie: string): Promise<Visit> {
-  const context = await browser.newContext();
-  await context.addCookies([cookieOf(cookie, server.url)]);
-  const page = await context.newPage();
+  const page = await openPage(browser, server, cookie);
   const scripts = new Set<string>();
   const styles = new Set<string>();
   page.on("response", (response) => {
@@ -45,16 +45,17 @@ async function coldVisit(browser: Browser, server: TestServer, cookie: string): 
   // Menus come last of what is fetched while the page is idle.
   await waitFor("the menus", () => [...scripts].some((path) => path.includes("menu-parts")));
   await page.waitForLoadState("networkidle");
-  await context.close();
+  await page.context().close();
   return { first_list_ms, scripts: first, later_scripts: [...scripts].slice(first.length), styles: [...styles] };
 }
 
-function cookieOf(header: string, url: string) {
-  const at = header.indexOf("=");
-  return { name: header.slice(0, at), value: header.slice(at + 1), url };
+async function openPage(browser: Browser, server: TestServer, cookie: string): Promise<Page> {
+  const context = await browser.newContext();
+  await context.addCookies(parseCookies(cookie, server.url));
+  return await context.newPage();
 }
 
-async function gzippedKb(paths: readonly string[]): Promise<number> {
+async function gzippedKb(paths: readonly string[] = []): Promise<number> {
   const dist = join(import.meta.dirname, "../../console/dist");
   const sizes = await Promise.all(paths.map(async (path) => gzipSync(await readFile(join(dist, path))).length));
   return sizes.reduce((sum, size) => sum + size, 0) / 1000;
@@ -85,14 +86,17 @@ const median = (sorted: readonly number[]) => sorted[Math.floor(sorted.length / 
 const told = (frames: readonly number[]) =>
   `median ${median(frames).toFixed(1)} ms, worst ${(frames.at(-1) ?? 0).toFixed(0)} ms`;
 
+/** A list of keys that are in the database, as they come over the wire. */
 async function manyRows(browser: Browser, server: TestServer, cookie: string): Promise<string[]> {
-  const context = await browser.newContext();
-  await context.addCookies([cookieOf(cookie, server.url)]);
-  const page = await context.newPage();
-  const json = manyKeys(MANY, { id: "00000000-0000-4000-8000-000000000001", name: "Ada" });
-  await page.route(/\/api\/v2\/api_keys$/, (route) => route.fulfill({ json }));
-  await page.goto(`${server.url}/account/api-keys`);
-  await page.getByText("10,000 in all").waitFor();
+  const page = await openPage(browser, server, cookie);
+  const listed = page.waitForResponse(/\/api\/v2\/api_keys$/);
+  const began_ms = performance.now();
+  await page.goto(`${server.url}/account/api-keys`, { waitUntil: "commit" });
+  await page.getByText(`${(MANY + 1).toLocaleString("en")} in all`).waitFor();
+  const shown_ms = performance.now() - began_ms;
+  const request = (await listed).request();
+  const { responseBodySize } = await request.sizes();
+  const answered_ms = request.timing().responseEnd;
   const step = () => page.evaluate(() => new Promise(requestAnimationFrame));
   const scroll = await framesDuring(page, async () => {
     for (let turn = 0; turn < 60; turn++) {
@@ -103,19 +107,49 @@ async function manyRows(browser: Browser, server: TestServer, cookie: string): P
   await page.keyboard.press("Home");
   const search = await framesDuring(page, async () => {
     await page.getByRole("searchbox").pressSequentially("deploy", { delay: 60 });
-    await page.getByText("2,000 of 10,000").waitFor();
+    await page.getByText(/^2,000 of /).waitFor();
   });
   await page.getByRole("searchbox").fill("");
   const sort = await framesDuring(page, async () => {
     await page.getByRole("button", { name: "Name" }).click();
     await page.getByRole("rowheader", { name: "backup-00003" }).waitFor();
   });
-  await context.close();
+  await page.context().close();
   return [
-    `${MANY} keys, scrolling   ${told(scroll)}`,
-    `${MANY} keys, searching   ${told(search)}`,
-    `${MANY} keys, sorting     ${told(sort)}`,
+    `${MANY} keys, the list     ${(responseBodySize / 1000).toFixed(0)} kB in ${answered_ms.toFixed(0)} ms, shown after ${shown_ms.toFixed(0)} ms on a cold cache`,
+    `${MANY} keys, scrolling    frames: ${told(scroll)}`,
+    `${MANY} keys, searching    frames: ${told(search)}`,
+    `${MANY} keys, sorting      frames: ${told(sort)}`,
   ];
+}
+
+/** Says each figure, and returns those that are over their target. */
+async function measure(browser: Browser, server: TestServer): Promise<string[]> {
+  const { cookie, user_id } = await signUp(server, "Ada", { setup_token: setupTokenOf(server) });
+  const visits: Visit[] = [];
+  for (let turn = 0; turn < VISITS; turn++) visits.push(await coldVisit(browser, server, cookie));
+  const lists = visits.map(({ first_list_ms }) => first_list_ms).sort((a, b) => a - b);
+  const initial_kb = await gzippedKb(visits[0]?.scripts);
+  const later_kb = await gzippedKb(visits[0]?.later_scripts);
+  const styles_kb = await gzippedKb(visits[0]?.styles);
+  await insertManyKeys(server, MANY, user_id);
+  const many = await manyRows(browser, server, cookie);
+  const newcomer = await walkNewcomersPath(browser);
+  const seconds = (ms: number) => (ms / 1000).toFixed(1);
+  const lines = [
+    `initial JavaScript       ${initial_kb.toFixed(1)} kB gzipped, of ${TARGETS.initial_kb}: until the first list is there`,
+    `later JavaScript         ${later_kb.toFixed(1)} kB gzipped: menus, dialogs and forms, while the page is idle`,
+    `style sheet              ${styles_kb.toFixed(1)} kB gzipped`,
+    `first list, cold cache   median ${median(lists).toFixed(0)} ms, worst ${(lists.at(-1) ?? 0).toFixed(0)} ms of ${VISITS}`,
+    ...many,
+    `npm start to copied key  ${seconds(newcomer.until_copied_ms)} s (${seconds(newcomer.until_link_ms)} s until the link), ${newcomer.clicks} clicks, ${newcomer.forms} forms`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+  const reached = { initial_kb, first_list_ms: median(lists), clicks: newcomer.clicks, forms: newcomer.forms };
+  return Object.entries(TARGETS).flatMap(([name, target]) => {
+    const value = reached[name as keyof typeof TARGETS];
+    return value > target ? [`${name}: ${value.toFixed(0)} instead of ${target}`] : [];
+  });
 }
 
 async function main(): Promise<number> {
@@ -125,22 +159,9 @@ async function main(): Promise<number> {
   const browser = await launchChromium();
   try {
     await server.start();
-    const { cookie } = await signUp(server, "Ada", { setup_token: setupTokenOf(server) });
-    const visits: Visit[] = [];
-    for (let turn = 0; turn < VISITS; turn++) visits.push(await coldVisit(browser, server, cookie));
-    const initial_kb = await gzippedKb(visits[0]?.scripts ?? []);
-    const later_kb = await gzippedKb(visits[0]?.later_scripts ?? []);
-    const styles_kb = await gzippedKb(visits[0]?.styles ?? []);
-    const lists = visits.map(({ first_list_ms }) => first_list_ms).sort((a, b) => a - b);
-    const lines = [
-      `initial JavaScript      ${initial_kb.toFixed(1)} kB gzipped, of ${BUDGET_KB}: until the first list is there`,
-      `later JavaScript        ${later_kb.toFixed(1)} kB gzipped: menus, dialogs and forms, while the page is idle`,
-      `style sheet             ${styles_kb.toFixed(1)} kB gzipped`,
-      `first list, cold cache  median ${median(lists).toFixed(0)} ms, worst ${(lists.at(-1) ?? 0).toFixed(0)} ms of ${VISITS}`,
-      ...(await manyRows(browser, server, cookie)),
-    ];
-    process.stdout.write(`${lines.join("\n")}\n`);
-    return initial_kb > BUDGET_KB ? 1 : 0;
+    const missed = await measure(browser, server);
+    for (const line of missed) process.stderr.write(`missed: ${line}\n`);
+    return missed.length > 0 ? 1 : 0;
   } finally {
     await browser.close();
     await server.stop();

@@ -60,7 +60,7 @@ export async function runProgram(file: string, args: string[], env: Record<strin
 }
 
 /** Nothing of the developer's own configuration reaches a test. */
-function baseEnvironment(): Record<string, string> {
+export function baseEnvironment(): Record<string, string> {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(LATCHKEY_|NEON_|DATABASE_URL$|PG[A-Z]+$|NODE_TEST_CONTEXT$)/.test(name),
   );
