@@ -1,14 +1,17 @@
 import { Search } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
+import { lateDialog } from "../ui/late.tsx";
 
-const CommandPalette = lazy(async () => ({ default: (await import("./CommandPalette.tsx")).CommandPalette }));
+const CommandPalette = lateDialog(
+  async () => (await import("./CommandPalette.tsx")).CommandPalette,
+  ({ open }) => open,
+);
 
 const APPLE = /Mac|iPhone|iPad/.test(navigator.platform);
 
 /** Opens the command palette, as Ctrl+K or ⌘K does anywhere. The palette is loaded when it is first wanted. */
 export function PaletteButton() {
   const [open, setOpen] = useState(false);
-  const [wanted, setWanted] = useState(false);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.key.toLowerCase() !== "k" || !(event.metaKey || event.ctrlKey) || event.altKey || event.shiftKey)
@@ -16,7 +19,6 @@ export function PaletteButton() {
       // An open dialog has asked something; it is answered first.
       if (document.querySelector("[data-asks]")) return;
       event.preventDefault();
-      setWanted(true);
       setOpen((now) => !now);
     };
     window.addEventListener("keydown", onKey);
@@ -27,10 +29,7 @@ export function PaletteButton() {
       <button
         type="button"
         aria-keyshortcuts={APPLE ? "Meta+K" : "Control+K"}
-        onClick={() => {
-          setWanted(true);
-          setOpen(true);
-        }}
+        onClick={() => setOpen(true)}
         className="flex h-8 items-center gap-2 rounded-md px-2 text-muted hover:bg-hover hover:text-text md:border md:border-line md:bg-surface"
       >
         <Search aria-hidden className="size-4" />
@@ -39,11 +38,7 @@ export function PaletteButton() {
           {APPLE ? "⌘K" : "Ctrl K"}
         </kbd>
       </button>
-      {wanted && (
-        <Suspense>
-          <CommandPalette open={open} onClose={() => setOpen(false)} />
-        </Suspense>
-      )}
+      <CommandPalette open={open} onClose={() => setOpen(false)} />
     </>
   );
 }

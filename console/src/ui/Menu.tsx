@@ -3,13 +3,14 @@ import {
   cloneElement,
   type ReactElement,
   type ReactNode,
+  type RefObject,
   useId,
   useLayoutEffect,
   useMemo,
   useRef,
   useState,
 } from "react";
-import { Late, useLate } from "./late.tsx";
+import { Late, useLate, Wanted } from "./late.tsx";
 
 /**
  * Menus. Until their working parts have come, a menu is its trigger alone; pointing at it, focusing it or
@@ -32,8 +33,17 @@ export function Menu(props: MenuProps) {
   const [pressed, setPressed] = useState(false);
   const focused = useRef(false);
   if (parts) return <parts.OpenMenu {...props} pressed={pressed} focused={focused.current} />;
+  const trigger = cloneElement(
+    props.trigger,
+    untilItWorks(focused, () => setPressed(true)),
+  );
+  return withFailure(trigger, pressed, () => setPressed(false));
+}
+
+/** What a trigger does while the working parts are on their way. */
+function untilItWorks(focused: RefObject<boolean>, onClick: () => void): TriggerProps {
   const fetch = () => void menuParts.load().catch(() => undefined);
-  return cloneElement(props.trigger, {
+  return {
     "aria-haspopup": "menu",
     "aria-expanded": false,
     onPointerEnter: fetch,
@@ -44,11 +54,17 @@ export function Menu(props: MenuProps) {
     onBlur: () => {
       focused.current = false;
     },
-    onClick: () => {
-      setPressed(true);
-      fetch();
-    },
-  });
+    onClick,
+  };
+}
+
+function withFailure(trigger: ReactElement, pressed: boolean, onClose: () => void): ReactElement {
+  return (
+    <>
+      {trigger}
+      {pressed && <Wanted late={menuParts} onClose={onClose} />}
+    </>
+  );
 }
 
 /** One menu that many triggers open, each for its own subject: the rows of a table. Undefined inside: not here yet. */
@@ -71,27 +87,21 @@ export function SharedMenuTrigger<Subject>({ menu, subject, trigger }: SharedMen
   const parts = useLate(menuParts);
   const id = useId();
   const focused = useRef(false);
+  const [pressed, setPressed] = useState(false);
   const working = parts !== undefined && menu.handle !== undefined;
   useLayoutEffect(() => {
+    if (!working) return;
     // The working trigger takes the place of this one, and goes on where it was: no key may fall in between.
-    if (working && focused.current) document.getElementById(id)?.focus();
-  }, [working, id]);
+    if (focused.current) document.getElementById(id)?.focus();
+    if (pressed) whenDrawn(() => document.getElementById(id)?.click());
+  }, [working, id, pressed]);
   const button = cloneElement(trigger, { id });
   if (parts && menu.handle) return <parts.SharedTrigger handle={menu.handle} subject={subject} trigger={button} />;
-  const fetch = () => menuParts.load().catch(() => undefined);
-  return cloneElement(button, {
-    "aria-haspopup": "menu",
-    "aria-expanded": false,
-    onPointerEnter: fetch,
-    onFocus: () => {
-      focused.current = true;
-      void fetch();
-    },
-    onBlur: () => {
-      focused.current = false;
-    },
-    onClick: () => void fetch().then(() => whenDrawn(() => document.getElementById(id)?.click())),
-  });
+  const waiting = cloneElement(
+    button,
+    untilItWorks(focused, () => setPressed(true)),
+  );
+  return withFailure(waiting, pressed, () => setPressed(false));
 }
 
 function whenDrawn(run: () => void): void {

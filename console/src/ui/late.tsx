@@ -1,4 +1,5 @@
-import { type ComponentType, type ReactElement, useSyncExternalStore } from "react";
+import { type ComponentType, type ReactElement, useEffect, useState, useSyncExternalStore } from "react";
+import { type LateFailure, LateFailureDialog } from "./LateFailure.tsx";
 
 /**
  * Parts of the Console that a page can be shown without: what opens on a click. They are fetched when they
@@ -76,16 +77,58 @@ export function fetchWhenIdle(isWaiting: () => boolean): () => void {
   return () => window.clearTimeout(timer);
 }
 
-/** A component that comes late; it is rendered only when it is wanted, and shows nothing until it is there. */
-export function lateComponent<Props extends object>(
+/** Whether the server has another Console by now than the one that this page is from. */
+async function isOutdated(): Promise<boolean> {
+  const entry = document.querySelector("script[type=module][src]")?.getAttribute("src");
+  try {
+    const answer = await fetch("/", { headers: { accept: "text/html" }, cache: "no-store" });
+    return answer.ok && !(await answer.text()).includes(`"${entry}"`);
+  } catch {
+    return false;
+  }
+}
+
+/** Fetches what somebody waits for now. Only then is it said when it does not come: before, there is time yet. */
+export function useWanted(late: Late<unknown>): { failure: LateFailure | undefined; retry: () => void } {
+  const [failure, setFailure] = useState<LateFailure>();
+  const [attempt, setAttempt] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each attempt fetches anew
+  useEffect(() => {
+    let over = false;
+    late.load().catch(async () => {
+      const found = (await isOutdated()) ? "outdated" : "unreachable";
+      if (!over) setFailure(found);
+    });
+    return () => {
+      over = true;
+      setFailure(undefined);
+    };
+  }, [late, attempt]);
+  return { failure, retry: () => setAttempt((last) => last + 1) };
+}
+
+interface WantedProps {
+  readonly late: Late<unknown>;
+  /** It is not wanted any more. */
+  readonly onClose: () => void;
+}
+
+/** Stands where something late was asked for: shows nothing, unless it does not come. */
+export function Wanted({ late, onClose }: WantedProps) {
+  const { failure, retry } = useWanted(late);
+  return failure && <LateFailureDialog failure={failure} onRetry={retry} onClose={onClose} />;
+}
+
+/** A dialog that comes late. One that is always rendered, so that it can fade, says itself whether it is open. */
+export function lateDialog<Props extends { readonly onClose: () => void }>(
   fetch: () => Promise<ComponentType<Props>>,
+  isOpen: (props: Props) => boolean = () => true,
 ): (props: Props) => ReactElement | null {
   const late = new Late(async () => ({ Component: await fetch() }));
   // biome-ignore lint/correctness/noComponentHookFactories: called at the top of a module, once for each component
-  return function LateComponent(props: Props) {
+  return function LateDialog(props: Props) {
     const loaded = useLate(late);
     if (loaded) return <loaded.Component {...props} />;
-    void late.load().catch(() => undefined);
-    return null;
+    return isOpen(props) ? <Wanted late={late} onClose={props.onClose} /> : null;
   };
 }

@@ -1,4 +1,7 @@
-import { lateComponent } from "../../ui/late.tsx";
+import { lateDialog } from "../../ui/late.tsx";
 
 /** What opens from a branch's menu, fetched after the page. */
-export const BranchTasks = lateComponent(async () => (await import("./BranchTasks.tsx")).BranchTasks);
+export const BranchTasks = lateDialog(
+  async () => (await import("./BranchTasks.tsx")).BranchTasks,
+  ({ asked }) => asked !== undefined,
+);

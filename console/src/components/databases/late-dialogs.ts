@@ -1,4 +1,4 @@
-import { lateComponent } from "../../ui/late.tsx";
+import { lateDialog } from "../../ui/late.tsx";
 
 /** What opens beside the list of databases, fetched when it is first wanted. */
-export const DatabaseDialog = lateComponent(async () => (await import("./DatabaseDialog.tsx")).DatabaseDialog);
+export const DatabaseDialog = lateDialog(async () => (await import("./DatabaseDialog.tsx")).DatabaseDialog);

@@ -1,4 +1,5 @@
 import { Button } from "../../ui/Button.tsx";
+import { LateFailureNotice } from "../../ui/LateFailure.tsx";
 import { Notice } from "../../ui/Notice.tsx";
 import { Empty, Fact, Facts, Section } from "../../ui/Page.tsx";
 import { State, Tag } from "../../ui/State.tsx";
@@ -23,6 +24,8 @@ export function Messages() {
         >
           Try again. If it goes on, report it with the request id below.
         </Notice>
+        <LateFailureNotice failure="unreachable" onRetry={() => undefined} />
+        <LateFailureNotice failure="outdated" onRetry={() => undefined} />
         <Empty action={<Button kind="primary">Create project</Button>}>
           An empty list teaches in one sentence, and offers the one action.
         </Empty>

@@ -1,9 +1,9 @@
-import { lateComponent } from "../../ui/late.tsx";
+import { lateDialog } from "../../ui/late.tsx";
 
 /** What opens on the pages of keys, fetched when it is first wanted. */
-export const NewPersonalKeyDialog = lateComponent(
+export const NewPersonalKeyDialog = lateDialog(
   async () => (await import("./NewPersonalKeyDialog.tsx")).NewPersonalKeyDialog,
 );
-export const NewOrganizationKeyDialog = lateComponent(
+export const NewOrganizationKeyDialog = lateDialog(
   async () => (await import("./NewOrganizationKeyDialog.tsx")).NewOrganizationKeyDialog,
 );

@@ -1,4 +1,5 @@
-import { useLate } from "../../ui/late.tsx";
+import { LateFailureNotice } from "../../ui/LateFailure.tsx";
+import { useLate, useWanted } from "../../ui/late.tsx";
 import { chart } from "./late-chart.ts";
 import type { UsageChartProps } from "./UsageChart.tsx";
 
@@ -13,7 +14,7 @@ interface FigureProps extends Omit<UsageChartProps, "label" | "points"> {
 /** A chart with its title and its sum. */
 export function Figure({ title, sum, points, ...shown }: FigureProps) {
   const loaded = useLate(chart);
-  if (!loaded) void chart.load().catch(() => undefined);
+  const { failure, retry } = useWanted(chart);
   return (
     <figure className="flex flex-col gap-2 overflow-hidden rounded-lg border border-line bg-surface px-4 pt-3 pb-2">
       <figcaption className="flex flex-wrap items-baseline justify-between gap-x-4">
@@ -27,6 +28,8 @@ export function Figure({ title, sum, points, ...shown }: FigureProps) {
       <div className="h-44">
         {loaded && points ? (
           <loaded.UsageChart {...shown} label={title} points={points} />
+        ) : failure ? (
+          <LateFailureNotice failure={failure} onRetry={retry} />
         ) : (
           <div className="skeleton h-full" />
         )}

@@ -10,11 +10,11 @@ import { ComputeDefaultsForm } from "../../components/projects/ComputeDefaultsFo
 import { Button } from "../../ui/Button.tsx";
 import { FormRefusal } from "../../ui/Form.tsx";
 import { TextField } from "../../ui/fields.tsx";
-import { lateComponent } from "../../ui/late.tsx";
+import { lateDialog } from "../../ui/late.tsx";
 import { Page, Section } from "../../ui/Page.tsx";
 import { announce } from "../../ui/Toasts.tsx";
 
-const DeleteProjectDialog = lateComponent(
+const DeleteProjectDialog = lateDialog(
   async () => (await import("../../components/projects/DeleteProjectDialog.tsx")).DeleteProjectDialog,
 );
 
