@@ -1,4 +1,4 @@
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type LaunchOptions } from "playwright-core";
 import { ensureProgram } from "../harness/system-packages.ts";
 
 /**
@@ -17,8 +17,13 @@ const ARGUMENTS = [
   "--disable-quic",
 ];
 
-export async function launchChromium(): Promise<Browser> {
-  return await chromium.launch({ executablePath: await findChromium(), args: ARGUMENTS });
+export async function launchChromium(options: LaunchOptions = {}): Promise<Browser> {
+  return await chromium.launch({ ...options, executablePath: await findChromium(), args: ARGUMENTS });
+}
+
+/** One with a profile on disk, as a person's browser has. */
+export async function launchProfile(directory: string): Promise<BrowserContext> {
+  return await chromium.launchPersistentContext(directory, { executablePath: await findChromium(), args: ARGUMENTS });
 }
 
 async function findChromium(): Promise<string> {

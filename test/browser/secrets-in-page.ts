@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core";
+import type { Page, Request } from "playwright-core";
 
 /** Where a page could keep a secret that it should have forgotten. */
 
@@ -45,4 +45,16 @@ export async function heapHolds(page: Page, secret: string): Promise<boolean> {
   await session.send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
   await session.detach();
   return chunks.join("").includes(secret);
+}
+
+/** What carries the text over the wire, in either direction. */
+export async function trafficThatHolds(requests: readonly Request[], secret: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const request of requests) {
+    const sent = `${request.url()}\n${JSON.stringify(await request.allHeaders())}\n${request.postData() ?? ""}`;
+    if (sent.includes(secret)) found.push(`${request.method()} ${request.url()}`);
+    const received = await (await request.response())?.text().catch(() => "");
+    if (received?.includes(secret)) found.push(`the answer of ${request.url()}`);
+  }
+  return found;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Browser, BrowserContext, BrowserContextOptions, Page, Request } from "playwright-core";
+import type { Browser, BrowserContext, BrowserContextOptions, LaunchOptions, Page, Request } from "playwright-core";
 import { buildConsole } from "../../console/build.ts";
 import { type AtEnd, startServer, type TestServer } from "../harness/server.ts";
 import { launchChromium } from "./chromium.ts";
@@ -37,9 +37,13 @@ export const NARROW = { width: 375, height: 740 };
 /** Long enough for a machine that runs everything else at the same time; what is quick is measured by figures.ts. */
 const ACTION_DEADLINE_MS = 60_000;
 
-export async function startStage(t: AtEnd, env: Record<string, string> = {}): Promise<Stage> {
+export async function startStage(
+  t: AtEnd,
+  env: Record<string, string> = {},
+  launch: LaunchOptions = {},
+): Promise<Stage> {
   await buildConsole();
-  const browser = await launchChromium();
+  const browser = await launchChromium(launch);
   const visits: Visit[] = [];
   // Before the server's own end: a page that is still open would complain that nobody answers.
   t.after(() => browser.close());

@@ -1,10 +1,8 @@
 import type { CreatedKey } from "@latchkey/contract/api-keys.ts";
-import { useBlocker } from "@tanstack/react-router";
-import { type ReactNode, type RefObject, useEffect, useState } from "react";
-import { flushSync } from "react-dom";
-import { Button } from "../../ui/Button.tsx";
-import { Actions, AlertDialog, Dialog } from "../../ui/Dialog.tsx";
-import { ShownOnce } from "./ShownOnce.tsx";
+import { type ReactNode, type RefObject, useState } from "react";
+import { Dialog } from "../../ui/Dialog.tsx";
+import { ShownOnceDialog } from "../ShownOnceDialog.tsx";
+import { NewToken } from "./NewToken.tsx";
 
 interface NewKeyDialogProps {
   readonly onClose: () => void;
@@ -13,92 +11,61 @@ interface NewKeyDialogProps {
   readonly return_focus: RefObject<HTMLElement | null>;
 }
 
+interface NewKey {
+  readonly name: string;
+  /** Undefined once it is forgotten. */
+  readonly token: string | undefined;
+}
+
 /**
  * Creates a key and shows its token, once. The token is in the state of this component and nowhere else: the
  * call's answer goes through no cache, and the state goes with the component. It is open as long as it is
  * mounted, so that each key has a component of its own, and nothing of one is found in the next.
  */
 export function NewKeyDialog({ onClose, form, return_focus }: NewKeyDialogProps) {
-  const [created, setCreated] = useState<CreatedKey>();
-  const [stored, setStored] = useState(false);
-  const [leaving, setLeaving] = useState(false);
-  const at_risk = created !== undefined && !stored;
-  const blocker = useBlocker({
-    shouldBlockFn: () => at_risk,
-    enableBeforeUnload: () => at_risk,
-    withResolver: true,
-  });
-  useForgottenOnLeaving(() => setCreated(undefined));
-
-  const close = () => {
-    if (at_risk) setLeaving(true);
-    else onClose();
-  };
-  const asked = leaving || blocker.status === "blocked";
+  const [made, setMade] = useState<NewKey>();
+  if (made === undefined) {
+    return (
+      <Dialog open title="Create API key" onClose={onClose} return_focus={return_focus}>
+        {form(({ name, key }) => setMade({ name, token: key }))}
+      </Dialog>
+    );
+  }
+  const name = <strong className="font-medium text-text">{made.name}</strong>;
   return (
-    <>
-      {created === undefined ? (
-        <Dialog open title="Create API key" onClose={close} return_focus={return_focus}>
-          {form(setCreated)}
-        </Dialog>
-      ) : (
-        <Dialog
-          open
-          title="Copy your key now"
-          description="This is the only time it is shown. Latchkey keeps a fingerprint, not the key."
-          onClose={close}
-          return_focus={return_focus}
-        >
-          <ShownOnce created={created} stored={stored} onStored={setStored} onDone={onClose} />
-        </Dialog>
-      )}
-      <AlertDialog
-        open={asked}
-        title="Leave without storing the key?"
-        description={
-          <p>
-            You have not said that you stored <strong className="font-medium text-text">{created?.name}</strong>. Its
-            token cannot be shown again; you would have to revoke the key and create another.
-          </p>
-        }
-        onClose={() => {
-          setLeaving(false);
-          blocker.reset?.();
-        }}
-      >
-        <Actions>
-          <Button
-            onClick={() => {
-              setLeaving(false);
-              blocker.reset?.();
-            }}
-          >
-            Back to the key
-          </Button>
-          <Button
-            kind="danger"
-            onClick={() => {
-              const proceed = blocker.proceed;
-              onClose();
-              proceed?.();
-            }}
-          >
-            Leave without it
-          </Button>
-        </Actions>
-      </AlertDialog>
-    </>
+    <ShownOnceDialog
+      secret={made.token}
+      onForget={() => setMade({ name: made.name, token: undefined })}
+      title="Copy your key now"
+      description="This is the only time it is shown. Latchkey keeps a fingerprint, not the key."
+      stored={{
+        label: "I have stored it in a safe place",
+        missing: "Tick that you have stored the key first. It cannot be shown again.",
+      }}
+      leaving={{
+        title: "Leave without storing the key?",
+        description: (
+          <>
+            You have not said that you stored {name}. Its token cannot be shown again; you would have to revoke the key
+            and create another.
+          </>
+        ),
+        stay: "Back to the key",
+        leave: "Leave without it",
+      }}
+      forgotten={{
+        title: "The key exists, and its token is gone",
+        description: (
+          <>
+            {name} was created, and its token left this page when you did. If you have not stored it, revoke the key and
+            create another.
+          </>
+        ),
+      }}
+      onClose={onClose}
+      return_focus={return_focus}
+    >
+      {(token) => <NewToken token={token} />}
+    </ShownOnceDialog>
   );
-}
-
-/**
- * Browsers freeze a page that is left and may show it again from memory, as it was (the back-forward cache).
- * The token has to be out of the page before that.
- */
-function useForgottenOnLeaving(forget: () => void): void {
-  useEffect(() => {
-    const onLeave = () => flushSync(forget);
-    window.addEventListener("pagehide", onLeave);
-    return () => window.removeEventListener("pagehide", onLeave);
-  });
 }

@@ -1,29 +1,18 @@
-import type { CreatedKey } from "@latchkey/contract/api-keys.ts";
 import { ChevronRight } from "lucide-react";
-import { Button } from "../../ui/Button.tsx";
-import { Check } from "../../ui/Check.tsx";
 import { Code } from "../../ui/Code.tsx";
 import { CopyButton } from "../../ui/CopyButton.tsx";
-import { Actions } from "../../ui/Dialog.tsx";
-
-interface ShownOnceProps {
-  readonly created: CreatedKey;
-  readonly stored: boolean;
-  readonly onStored: (stored: boolean) => void;
-  readonly onDone: () => void;
-}
 
 /** A new key's token, with the two ways to take it away. */
-export function ShownOnce({ created, stored, onStored, onDone }: ShownOnceProps) {
+export function NewToken({ token }: { readonly token: string }) {
   const host = `${window.location.origin}/api/v2`;
-  const shell = `export NEON_API_KEY=${created.key}`;
+  const shell = `export NEON_API_KEY=${token}`;
   const shell_host = `export NEON_API_HOST=${host}`;
   return (
     <>
       <div className="flex flex-col gap-2 rounded-md border border-line-strong bg-sunken p-3" translate="no">
-        <code className="font-mono text-14 break-all select-all">{created.key}</code>
+        <code className="font-mono text-14 break-all select-all">{token}</code>
         <div className="flex justify-end">
-          <CopyButton text={created.key} what="token" with_word first />
+          <CopyButton text={token} what="token" with_word first />
         </div>
       </div>
       <Code text="export NEON_API_KEY=…" copy={shell} what="export line" />
@@ -37,16 +26,6 @@ export function ShownOnce({ created, stored, onStored, onDone }: ShownOnceProps)
           <Code text={shell_host} what="host line" />
         </div>
       </details>
-      <Check label="I have stored it in a safe place" checked={stored} onChange={onStored} />
-      <Actions>
-        <Button
-          kind="primary"
-          onClick={onDone}
-          disabled_reason={stored ? undefined : "Tick that you have stored the key first. It cannot be shown again."}
-        >
-          Done
-        </Button>
-      </Actions>
     </>
   );
 }

@@ -15,6 +15,7 @@ import { RadioField, TextField } from "../../ui/fields.tsx";
 import { announce } from "../../ui/Toasts.tsx";
 import { ApiForm, Submit } from "../ApiForm.tsx";
 import { EMAIL_RULES } from "../new-person.ts";
+import { ShownOnceDialog } from "../ShownOnceDialog.tsx";
 import { MEMBER_ROLES } from "./member-roles.ts";
 
 interface InviteDialogProps {
@@ -23,9 +24,10 @@ interface InviteDialogProps {
   readonly return_focus: RefObject<HTMLElement | null>;
 }
 
-interface Link {
+interface NewLink {
   readonly email: string;
-  readonly url: string;
+  /** Undefined once it is forgotten. */
+  readonly url: string | undefined;
 }
 
 /**
@@ -33,24 +35,35 @@ interface Link {
  * is open as long as it is mounted: a link is not found in the next dialog.
  */
 export function InviteDialog({ org_id, onClose, return_focus }: InviteDialogProps) {
-  const [link, setLink] = useState<Link>();
+  const [link, setLink] = useState<NewLink>();
   if (link) {
+    const another = `Invite ${link.email} again: a new link takes the place of this one.`;
     return (
-      <Dialog
-        open
+      <ShownOnceDialog
+        secret={link.url}
+        onForget={() => setLink({ email: link.email, url: undefined })}
         title="Pass this link on"
         description={`This server sends no mail. Give the link to ${link.email} yourself; it is shown only now, and works once.`}
+        leaving={{
+          title: "Leave without the link?",
+          description: `It cannot be shown again. ${another}`,
+          stay: "Back to the link",
+          leave: "Leave without it",
+        }}
+        forgotten={{
+          title: "The invitation exists, and its link is gone",
+          description: `The link left this page when you did. Not passed on yet? ${another}`,
+        }}
         onClose={onClose}
         return_focus={return_focus}
       >
-        <Code text={link.url} what="invitation link" />
-        <p className="text-muted">Lost it? Invite the same e-mail again: a new link takes the place of this one.</p>
-        <Actions>
-          <Button kind="primary" onClick={onClose}>
-            Done
-          </Button>
-        </Actions>
-      </Dialog>
+        {(url) => (
+          <>
+            <Code text={url} what="invitation link" />
+            <p className="text-muted">Lost it? {another}</p>
+          </>
+        )}
+      </ShownOnceDialog>
     );
   }
   return (

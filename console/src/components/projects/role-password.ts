@@ -1,7 +1,7 @@
 import { getProjectBranchRolePassword } from "@latchkey/contract/roles.ts";
-import { useEffect, useState } from "react";
-import { flushSync } from "react-dom";
+import { useState } from "react";
 import { api } from "../../api/client.ts";
+import { useForgottenOnLeaving } from "../../ui/forgotten-on-leaving.ts";
 
 export interface RolePath {
   readonly project_id: string;
@@ -16,11 +16,7 @@ export interface RolePath {
 export function useRolePassword(params: RolePath) {
   const [password, setPassword] = useState<string>();
   const [error, setError] = useState<unknown>();
-  useEffect(() => {
-    const onLeave = () => flushSync(() => setPassword(undefined));
-    window.addEventListener("pagehide", onLeave);
-    return () => window.removeEventListener("pagehide", onLeave);
-  }, []);
+  useForgottenOnLeaving(() => setPassword(undefined));
   const reveal = async () => (await api.call(getProjectBranchRolePassword, { params })).password;
   const toggle = async () => {
     if (password !== undefined) return setPassword(undefined);
