@@ -17,6 +17,11 @@ export function hasStatus(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
 }
 
+/** What was asked may have been done all the same: nobody, or a gateway alone, answered. */
+export function isAnswerLost(error: unknown): boolean {
+  return error instanceof ConnectionError || hasStatus(error, 502) || hasStatus(error, 504);
+}
+
 export function explain(error: unknown): Explained {
   if (error instanceof ApiError) {
     const { request_id, message } = error;

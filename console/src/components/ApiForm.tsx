@@ -1,6 +1,8 @@
+import type { RouteContract } from "@latchkey/contract/route.ts";
 import type { ReactNode } from "react";
 import type { DefaultValues, FieldValues } from "react-hook-form";
-import { explain } from "../api/errors.ts";
+import { explain, isAnswerLost } from "../api/errors.ts";
+import { refresh } from "../api/queries.ts";
 import { Button, type ButtonKind } from "../ui/Button.tsx";
 import { Form, type Refusal, useSubmitting } from "../ui/Form.tsx";
 
@@ -9,13 +11,15 @@ interface ApiFormProps<Values extends FieldValues> {
   readonly onSubmit: (values: Values) => Promise<void>;
   /** The refusals that this form knows better words for; undefined leaves it to the general ones. */
   readonly refusal?: (error: unknown) => Refusal<Values> | undefined;
+  /** Of a form that makes something: the lists that show whether it exists, and what to do when no answer tells. */
+  readonly makes?: { readonly listed_by: readonly RouteContract[]; readonly lost: string };
   readonly children: ReactNode;
   readonly className?: string;
   readonly label?: string;
 }
 
 /** A form whose answer comes from the API. */
-export function ApiForm<Values extends FieldValues>({ refusal, ...props }: ApiFormProps<Values>) {
+export function ApiForm<Values extends FieldValues>({ refusal, makes, ...props }: ApiFormProps<Values>) {
   return (
     <Form<Values>
       {...props}
@@ -23,7 +27,9 @@ export function ApiForm<Values extends FieldValues>({ refusal, ...props }: ApiFo
         const known = refusal?.(error);
         if (known) return known;
         const { title, detail, request_id } = explain(error);
-        return { title, message: detail, request_id };
+        if (makes === undefined || !isAnswerLost(error)) return { title, message: detail, request_id };
+        void refresh(...makes.listed_by);
+        return { title, message: makes.lost, request_id };
       }}
     />
   );

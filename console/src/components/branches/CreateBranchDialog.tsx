@@ -1,5 +1,5 @@
 import { createProjectBranch } from "@latchkey/contract/branch-creation.ts";
-import type { Branch } from "@latchkey/contract/branches.ts";
+import { type Branch, listProjectBranches } from "@latchkey/contract/branches.ts";
 import { useNavigate } from "@tanstack/react-router";
 import type { RefObject } from "react";
 import { api } from "../../api/client.ts";
@@ -67,6 +67,10 @@ export function CreateBranchDialog(props: CreateBranchDialogProps) {
             return { field: "parent_id", message: "This branch is still being made. Wait until it is ready." };
           }
           return undefined;
+        }}
+        makes={{
+          listed_by: [listProjectBranches],
+          lost: "The branch may have been made all the same. Look for its name in the list of branches before you try again.",
         }}
       >
         <BranchNameField hint="What is it for? Such as preview/login or ada/try-index." />

@@ -28,3 +28,7 @@ export function refusalOfName(error: unknown): Refusal<{ key_name: string }> | u
     message: "That name is taken by another live key. Choose another, or revoke the old one.",
   };
 }
+
+/** What to do when nobody knows whether there is a new key: its token, if there is one, was shown to nobody. */
+export const LOST_KEY =
+  "The key may have been made all the same. Look for its name in the list of keys: if it is there, revoke it, because its token was never shown. Then try again.";

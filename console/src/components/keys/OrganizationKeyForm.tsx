@@ -7,7 +7,7 @@ import { Actions } from "../../ui/Dialog.tsx";
 import { FormRefusal } from "../../ui/Form.tsx";
 import { RadioField } from "../../ui/fields.tsx";
 import { ApiForm, Submit } from "../ApiForm.tsx";
-import { KeyNameField, refusalOfName } from "./KeyNameField.tsx";
+import { KeyNameField, LOST_KEY, refusalOfName } from "./KeyNameField.tsx";
 import { ProjectField } from "./ProjectField.tsx";
 
 interface OrganizationKeyFormProps {
@@ -33,6 +33,7 @@ export function OrganizationKeyForm({ org_id, onCreated, onCancel }: Organizatio
         await refresh(listOrgApiKeys);
       }}
       refusal={refusalOfName}
+      makes={{ listed_by: [listOrgApiKeys], lost: LOST_KEY }}
     >
       <KeyNameField />
       <RadioField

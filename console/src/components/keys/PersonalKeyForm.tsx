@@ -15,7 +15,7 @@ import { FormRefusal } from "../../ui/Form.tsx";
 import { RadioField, SelectField } from "../../ui/fields.tsx";
 import { ApiForm, Submit } from "../ApiForm.tsx";
 import { lastOrganization, useOrganizations } from "../present.ts";
-import { KeyNameField, refusalOfName } from "./KeyNameField.tsx";
+import { KeyNameField, LOST_KEY, refusalOfName } from "./KeyNameField.tsx";
 import { ProjectField } from "./ProjectField.tsx";
 
 interface PersonalKeyFormProps {
@@ -50,6 +50,7 @@ export function PersonalKeyForm({ onCreated, onCancel }: PersonalKeyFormProps) {
       refusal={(error) =>
         hasStatus(error, 403) ? { field: "org_id", message: sentence(error.message) } : refusalOfName(error)
       }
+      makes={{ listed_by: [listApiKeys, listOrgApiKeys], lost: LOST_KEY }}
     >
       <KeyNameField />
       <RadioField

@@ -84,6 +84,10 @@ export function InviteDialog({ org_id, onClose, return_focus }: InviteDialogProp
             ? { field: "email", message: sentence(error.message) }
             : undefined
         }
+        makes={{
+          listed_by: [getOrganizationInvitations],
+          lost: "The invitation may have been made all the same. Invite the same e-mail again: the new invitation takes its place.",
+        }}
       >
         <TextField name="email" label="E-mail" type="email" rules={EMAIL_RULES} />
         <RadioField name="role" legend="Member role" options={MEMBER_ROLES} />

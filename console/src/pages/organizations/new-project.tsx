@@ -38,6 +38,10 @@ export function NewProjectPage() {
             ? { title: "The project was not created", message: sentence(error.message) }
             : undefined
         }
+        makes={{
+          listed_by: [listProjects],
+          lost: "The project may have been made all the same. Look for it in the list of projects before you try again: that would make a second one of this name.",
+        }}
       >
         <TextField
           name="name"
