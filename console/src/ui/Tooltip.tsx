@@ -13,6 +13,8 @@ export function Tooltip({ text, children }: TooltipProps) {
 
 const MARK = "data-tooltip";
 const DELAY_MS = 350;
+/** For the way from the target to the tooltip, over what lies between them. */
+const GRACE_MS = 150;
 const GAP_PX = 6;
 const MARGIN_PX = 8;
 
@@ -92,8 +94,9 @@ function watch(show: (shown: Shown | undefined) => void): () => void {
     if (event.pointerType === "touch" || !(event.target instanceof Element)) return;
     if (event.target.closest("[role=tooltip]")) return window.clearTimeout(timer);
     const target = event.target.closest<HTMLElement>(`[${MARK}]`);
-    if (target) later(target, DELAY_MS);
-    else hide();
+    if (target) return later(target, DELAY_MS);
+    window.clearTimeout(timer);
+    timer = window.setTimeout(hide, GRACE_MS);
   };
   const onFocus = (event: FocusEvent) => {
     const target = event.target instanceof HTMLElement ? event.target.closest<HTMLElement>(`[${MARK}]`) : null;
