@@ -1,15 +1,9 @@
 import { getInstance } from "@latchkey/contract/users.ts";
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-  redirect,
-} from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
 import { queries, query, whenSignedOut } from "./api/queries.ts";
 import { findPerson } from "./api/session.ts";
 import { PageFailed, PageMissing } from "./components/Failures.tsx";
+import { RootLayout } from "./layouts/Root.tsx";
 
 /**
  * The site map. A path leads to the file of the same name in `pages/`; each page is loaded when it is first
@@ -35,7 +29,7 @@ export interface Search {
 }
 
 const root = createRootRoute({
-  component: Outlet,
+  component: RootLayout,
   errorComponent: PageFailed,
   notFoundComponent: PageMissing,
   validateSearch: (search: Record<string, unknown>): Search => ({

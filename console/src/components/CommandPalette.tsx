@@ -1,13 +1,19 @@
 import { Autocomplete } from "@base-ui/react/autocomplete";
 import { Dialog } from "@base-ui/react/dialog";
+import { listProjectBranches } from "@latchkey/contract/branches.ts";
 import { listProjects } from "@latchkey/contract/projects.ts";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { Search } from "lucide-react";
 import { useMemo } from "react";
 import { listQuery } from "../api/queries.ts";
+import { ACCOUNT_SECTIONS } from "../layouts/Account.tsx";
+import { organizationSections } from "../layouts/Organization.tsx";
+import { projectSections } from "../layouts/Project.tsx";
+import type { RailItem } from "../layouts/Railed.tsx";
 import { paths } from "../paths.ts";
 import { useOrganizations, usePresentOrganization, useProject } from "./present.ts";
+import { signOutFromMenu } from "./sign-out.ts";
 import { THEMES, useTheme } from "./theme.ts";
 
 interface Command {
@@ -95,13 +101,17 @@ function useGroups(): Group[] {
   const navigate = useNavigate();
   const [, setTheme] = useTheme();
   const present = usePresentOrganization();
-  const { project_id } = useParams({ strict: false });
+  const { project_id, branch_id } = useParams({ strict: false });
   const project = useProject(project_id).data;
   const organizations = useOrganizations().data?.organizations;
   const projects = useQuery({
     ...listQuery(listProjects, { query: { org_id: present?.id ?? "", limit: 400 } }),
     enabled: present !== undefined,
     staleTime: 30_000,
+  }).data;
+  const branches = useQuery({
+    ...listQuery(listProjectBranches, { params: { project_id: project_id ?? "" } }),
+    enabled: project_id !== undefined,
   }).data;
 
   return useMemo(() => {
@@ -110,21 +120,7 @@ function useGroups(): Group[] {
       label,
       run: () => void navigate({ to, search }),
     });
-    const here = present && [
-      go("Projects", paths.projects(present.id)),
-      go("Deleted projects", paths.deletedProjects(present.id)),
-      go("Organization usage", paths.usage(present.id)),
-      go("Members", paths.members(present.id)),
-      go("Organization settings", paths.organizationSettings(present.id)),
-      go("Organization API keys", paths.organizationApiKeys(present.id)),
-    ];
-    const of_project = project && [
-      go("Create branch", paths.branches(project.id), { create: true }),
-      go("Branches", paths.branches(project.id)),
-      go("Usage", paths.projectUsage(project.id)),
-      go("Operations", paths.operations(project.id)),
-      go("Project settings", paths.projectSettings(project.id)),
-    ];
+    const pages = (items: readonly RailItem[]) => items.map(({ name, label, to }) => go(name ?? label, to));
     const groups: Group[] = [
       {
         value: "Do",
@@ -143,17 +139,32 @@ function useGroups(): Group[] {
             label: `Theme: ${label.toLowerCase()}`,
             run: () => setTheme(value),
           })),
+          { value: "sign out", label: "Sign out", run: signOutFromMenu },
         ],
       },
-      ...(of_project && project ? [{ value: project.name, items: of_project }] : []),
-      ...(here && present ? [{ value: present.name, items: here }] : []),
-      {
-        value: "Account",
-        items: [go("API keys", paths.apiKeys()), go("Sessions", paths.sessions()), go("Profile", paths.profile())],
-      },
+      ...(project
+        ? [
+            {
+              value: project.name,
+              items: [
+                go("Create branch", paths.branches(project.id), { create: true }),
+                ...pages(projectSections(project.id)),
+              ],
+            },
+            {
+              value: "Branches",
+              items: (branches ?? []).flatMap(({ id, name }) => [
+                go(name, paths.branch(project.id, id)),
+                ...(id === branch_id ? [go(`Schema of ${name}`, paths.schema(project.id, id))] : []),
+              ]),
+            },
+          ]
+        : []),
+      ...(present ? [{ value: present.name, items: pages(organizationSections(present.id)) }] : []),
+      { value: "Account", items: pages(ACCOUNT_SECTIONS) },
       { value: "Projects", items: (projects ?? []).map(({ id, name }) => go(name, paths.project(id))) },
       { value: "Organizations", items: (organizations ?? []).map(({ id, name }) => go(name, paths.projects(id))) },
     ];
     return groups.filter(({ items }) => items.length > 0);
-  }, [navigate, setTheme, present, project, organizations, projects]);
+  }, [navigate, setTheme, present, project, branches, branch_id, organizations, projects]);
 }

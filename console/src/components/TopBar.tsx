@@ -1,14 +1,12 @@
 import { Link } from "@tanstack/react-router";
 import { KeyRound, LogOut, User } from "lucide-react";
-import { explain } from "../api/errors.ts";
-import { endSession } from "../api/session.ts";
 import { paths } from "../paths.ts";
 import { Menu, MenuChoice, MenuItem, MenuLink, MenuSeparator } from "../ui/Menu.tsx";
-import { announce } from "../ui/Toasts.tsx";
 import { Breadcrumb } from "./Breadcrumb.tsx";
 import { Logo } from "./Logo.tsx";
 import { PaletteButton } from "./PaletteButton.tsx";
 import { usePerson } from "./present.ts";
+import { signOutFromMenu } from "./sign-out.ts";
 import { THEMES, useTheme } from "./theme.ts";
 
 export function TopBar() {
@@ -60,9 +58,7 @@ function UserMenu() {
       <MenuSeparator />
       <MenuChoice label="Theme" value={theme} options={THEMES} onChange={setTheme} />
       <MenuSeparator />
-      <MenuItem
-        onClick={() => void endSession().catch((error) => announce(`Not signed out. ${explain(error).detail}`))}
-      >
+      <MenuItem onClick={signOutFromMenu}>
         <LogOut aria-hidden />
         Sign out
       </MenuItem>

@@ -1,8 +1,8 @@
 import { Outlet } from "@tanstack/react-router";
 import { paths } from "../paths.ts";
-import { Railed } from "./Railed.tsx";
+import { Railed, type RailItem } from "./Railed.tsx";
 
-const SECTIONS = [
+export const ACCOUNT_SECTIONS: readonly RailItem[] = [
   { label: "Profile", to: paths.profile() },
   { label: "API keys", to: paths.apiKeys() },
   { label: "Command lines", to: paths.commandLines() },
@@ -11,7 +11,7 @@ const SECTIONS = [
 
 export function AccountLayout() {
   return (
-    <Railed title="Account settings" items={SECTIONS}>
+    <Railed title="Account settings" items={ACCOUNT_SECTIONS}>
       <Outlet />
     </Railed>
   );

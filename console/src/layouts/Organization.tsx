@@ -5,7 +5,18 @@ import { query } from "../api/queries.ts";
 import { Failure, HomeLink } from "../components/Failures.tsx";
 import { paths } from "../paths.ts";
 import { Page } from "../ui/Page.tsx";
-import { Railed } from "./Railed.tsx";
+import { Railed, type RailItem } from "./Railed.tsx";
+
+export function organizationSections(org_id: string): readonly RailItem[] {
+  return [
+    { label: "Projects", to: paths.projects(org_id) },
+    { label: "Deleted projects", to: paths.deletedProjects(org_id), nested: true },
+    { label: "Usage", name: "Organization usage", to: paths.usage(org_id) },
+    { label: "Members", to: paths.members(org_id) },
+    { label: "Settings", name: "Organization settings", to: paths.organizationSettings(org_id) },
+    { label: "API keys", name: "Organization API keys", to: paths.organizationApiKeys(org_id), nested: true },
+  ];
+}
 
 export function OrganizationLayout() {
   const { org_id } = useParams({ from: "/signed-in/organizations/$org_id" });
@@ -23,14 +34,8 @@ export function OrganizationLayout() {
   return (
     <Railed
       title={organization.data?.name ?? "Organization"}
-      items={[
-        { label: "Projects", to: paths.projects(org_id) },
-        { label: "Deleted projects", to: paths.deletedProjects(org_id), nested: true },
-        { label: "Usage", to: paths.usage(org_id) },
-        { label: "Members", to: paths.members(org_id) },
-        { label: "Settings", to: paths.organizationSettings(org_id) },
-        { label: "API keys", to: paths.organizationApiKeys(org_id), nested: true },
-      ]}
+      place={organization.data?.name}
+      items={organizationSections(org_id)}
     >
       <Outlet />
     </Railed>

@@ -3,7 +3,17 @@ import { Failure, HomeLink } from "../components/Failures.tsx";
 import { useProject } from "../components/present.ts";
 import { paths } from "../paths.ts";
 import { Page } from "../ui/Page.tsx";
-import { Railed } from "./Railed.tsx";
+import { Railed, type RailItem } from "./Railed.tsx";
+
+export function projectSections(project_id: string): readonly RailItem[] {
+  return [
+    { label: "Overview", to: paths.project(project_id) },
+    { label: "Branches", to: paths.branches(project_id), holds: true },
+    { label: "Usage", to: paths.projectUsage(project_id) },
+    { label: "Operations", to: paths.operations(project_id) },
+    { label: "Settings", name: "Project settings", to: paths.projectSettings(project_id) },
+  ];
+}
 
 export function ProjectLayout() {
   const { project_id } = useParams({ from: "/signed-in/projects/$project_id" });
@@ -19,16 +29,7 @@ export function ProjectLayout() {
     );
   }
   return (
-    <Railed
-      title={project.data?.name ?? "Project"}
-      items={[
-        { label: "Overview", to: paths.project(project_id) },
-        { label: "Branches", to: paths.branches(project_id), holds: true },
-        { label: "Usage", to: paths.projectUsage(project_id) },
-        { label: "Operations", to: paths.operations(project_id) },
-        { label: "Settings", to: paths.projectSettings(project_id) },
-      ]}
-    >
+    <Railed title={project.data?.name ?? "Project"} place={project.data?.name} items={projectSections(project_id)}>
       <Outlet />
     </Railed>
   );

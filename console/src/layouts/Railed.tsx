@@ -1,9 +1,13 @@
 import { Link, useLocation } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef } from "react";
 import { classes } from "../ui/classes.ts";
+import { pagePlace } from "../ui/Page.tsx";
 
+/** A section's page. The command palette leads to the same ones, so that none is left out there. */
 export interface RailItem {
   readonly label: string;
+  /** Its name where no rail says whose it is. */
+  readonly name?: string;
   readonly to: string;
   /** Belongs to the item before it. */
   readonly nested?: boolean;
@@ -14,12 +18,14 @@ export interface RailItem {
 interface RailedProps {
   /** What the sections are sections of. */
   readonly title: string;
+  /** Said by the tab's title after that of the page; undefined while it is not known. */
+  readonly place?: string | undefined;
   readonly items: readonly RailItem[];
   readonly children: ReactNode;
 }
 
 /** Content beside the rail of its sections; on narrow screens the rail lies above it. */
-export function Railed({ title, items, children }: RailedProps) {
+export function Railed({ title, place, items, children }: RailedProps) {
   const rail = useRef<HTMLUListElement>(null);
   const { pathname } = useLocation();
   // biome-ignore lint/correctness/useExhaustiveDependencies: the present item is another one on another page
@@ -56,7 +62,7 @@ export function Railed({ title, items, children }: RailedProps) {
         </ul>
       </nav>
       <main id="content" tabIndex={-1} className="w-full max-w-[1200px] min-w-0 py-6 md:py-8">
-        {children}
+        <pagePlace.Provider value={place}>{children}</pagePlace.Provider>
       </main>
     </div>
   );

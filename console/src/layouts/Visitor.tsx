@@ -18,7 +18,7 @@ export function Visitor({ title, description, children, footer }: VisitorProps) 
         <Logo />
       </header>
       <main className="w-full max-w-[400px] rounded-lg border border-line bg-surface p-6">
-        <Page title={title} description={description}>
+        <Page title={title} description={description} step={title}>
           {children}
         </Page>
       </main>

@@ -1,27 +1,39 @@
-import { type ReactNode, useEffect, useRef } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useRef } from "react";
 
 interface PageProps {
   readonly title: string;
   readonly description?: ReactNode;
   /** The page's one or two actions, at the right of the title. */
   readonly actions?: ReactNode;
+  /** Which of several pages it is that one address shows one after the other. */
+  readonly step?: string;
   readonly children: ReactNode;
 }
 
-/** The heading of the page before; the first page of a visit must not take the focus. */
-let previous_title: string | undefined;
+/** The address of the page that is shown. */
+export const pageAddress = createContext("");
+/** Of what the page is one, for the tab's title: several tabs show the same page of different projects. */
+export const pagePlace = createContext<string | undefined>(undefined);
+
+/** The page before; the first page of a visit must not take the focus. */
+let previous: string | undefined;
 
 /**
  * A page's heading and content. Coming from another page, the heading takes the focus: a screen reader says
- * where one is, and the next Tab is the page's first control. The tab's title follows.
+ * where one is, and the next Tab is the page's first control. A page is known by its address, since different
+ * ones have the same title, and the title of one may come late.
  */
-export function Page({ title, description, actions, children }: PageProps) {
+export function Page({ title, description, actions, step, children }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
+  const place = useContext(pagePlace);
+  const page = `${useContext(pageAddress)} ${step ?? ""}`;
   useEffect(() => {
-    document.title = `${title} · Latchkey`;
-    if (previous_title !== undefined && previous_title !== title) heading.current?.focus({ preventScroll: true });
-    previous_title = title;
-  }, [title]);
+    if (previous !== undefined && previous !== page) heading.current?.focus({ preventScroll: true });
+    previous = page;
+  }, [page]);
+  useEffect(() => {
+    document.title = [title, ...(place === undefined || place === title ? [] : [place]), "Latchkey"].join(" · ");
+  }, [title, place]);
   return (
     <div className="flex flex-col gap-6">
       <header className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
