@@ -1,6 +1,6 @@
 import type { ResponseOf, RouteContract } from "@latchkey/contract/route.ts";
 import type { ArgumentsOf, InputOf } from "@latchkey/sdk";
-import { keepPreviousData, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
+import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
 import { api } from "./client.ts";
 import { isSignedOut } from "./errors.ts";
 
@@ -29,7 +29,6 @@ export function listQuery<R extends RouteContract>(route: R, ...input: Arguments
       }
       return items;
     },
-    placeholderData: keepPreviousData,
   });
 }
 

@@ -84,7 +84,7 @@ function BranchCrumb({ project_id, branch_id }: { readonly project_id: string; r
   const branches = useQuery(listQuery(listProjectBranches, { params: { project_id } }));
   const found = branches.data?.find(({ id }) => id === branch_id);
   // A branch that has gone, or a list that did not come: a crumb that loads for ever would promise something.
-  const unknown = branches.isError || (branches.isSuccess && !branches.isPlaceholderData);
+  const unknown = branches.isError || branches.isSuccess;
   return (
     <Crumb kind="branch" name={found?.name ?? (unknown ? "Unknown branch" : undefined)}>
       <MenuGroup label="Branches">

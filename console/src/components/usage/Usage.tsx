@@ -42,8 +42,6 @@ export function Usage({ org_id, project_id, without_projects, children }: UsageP
     }),
     enabled: org_id !== undefined,
     refetchInterval: EVERY_MS,
-    // Of another range: its steps are not those that are shown now.
-    placeholderData: () => undefined,
   });
   const steps = useMemo(
     () => history.data && addUp(history.data, stepsOf(chooseRange(range, by), Date.parse(to) - 1).starts),
