@@ -52,6 +52,7 @@ export class Nodes {
           DATABASE_URL: database.url,
           LATCHKEY_SECRET_KEY: secret_key,
           LATCHKEY_LOG_LEVEL: "warn",
+          LATCHKEY_TRUST_PROXY: "1",
           ...env,
         });
         nodes.servers.push(server);
@@ -145,6 +146,8 @@ export interface Outcome {
   readonly lost: number;
   /** Requests that were sent after revoke had returned, and accepted. */
   readonly violations: readonly string[];
+  /** What nobody may be told: that a key is not good which nobody has revoked, or anything but 200, 401 and 503. */
+  readonly wrong_answers: readonly string[];
   /** How many requests were sent after revoke had returned: what the zero above is out of. */
   readonly sent_after_revoke: number;
   readonly revoked: number;
@@ -171,6 +174,7 @@ export async function runExperiment(nodes: Nodes, { disturb, through, onVerified
   const over = new AbortController();
   const counts = { verifications: 0, accepted: 0, refused: 0, unavailable: 0, lost: 0, sent_after_revoke: 0 };
   const violations: string[] = [];
+  const wrong_answers: string[] = [];
   const took: number[] = [];
   let unpromised = 0;
   const connections: HttpConnection[] = [];
@@ -183,8 +187,12 @@ export async function runExperiment(nodes: Nodes, { disturb, through, onVerified
       counts.verifications++;
       if (late) counts.sent_after_revoke++;
       if (status === 200) counts.accepted++;
-      else if (status === 401 || status === 429) counts.refused++;
-      else counts.unavailable++;
+      else if (status === 401) counts.refused++;
+      else if (status === 503) counts.unavailable++;
+      else wrong_answers.push(`node ${node} answered ${status}`);
+      // Nobody had begun to revoke it when the answer was read.
+      if (status === 401 && key.state === "live")
+        wrong_answers.push(`node ${node} refused key ${key.id}, which is live`);
       if (late && status === 200) {
         violations.push(
           `node ${node} accepted key ${key.id} ${(sent_ms - key.revoked_ms).toFixed(1)} ms after its revocation`,
@@ -264,6 +272,7 @@ export async function runExperiment(nodes: Nodes, { disturb, through, onVerified
   return {
     ...counts,
     violations,
+    wrong_answers,
     revoked: took.length,
     unpromised,
     p50_ms: quantile(0.5),

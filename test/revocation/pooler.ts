@@ -7,8 +7,15 @@ import pg from "pg";
 import { freePort, waitFor } from "../harness/server.ts";
 import { ensureProgram } from "../harness/system-packages.ts";
 
+export interface Pooler {
+  readonly port: number;
+  /** Ends it as a crash would, and starts it again. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** PgBouncer in transaction mode before a database, as a package of the system. */
-export async function startPooler(database_port: number): Promise<{ port: number; close(): Promise<void> }> {
+export async function startPooler(database_port: number): Promise<Pooler> {
   const program = await ensureProgram(["pgbouncer"], "pgbouncer");
   const directory = await mkdtemp(join(tmpdir(), "latchkey-pooler-"));
   await chmod(directory, 0o755);
@@ -33,10 +40,16 @@ ignore_startup_parameters = extra_float_digits
 `,
   );
   const isRoot = process.getuid?.() === 0;
-  const child = spawn(program, ["--quiet", ...(isRoot ? ["--user", "nobody"] : []), config], { stdio: "ignore" });
+  const start = () => spawn(program, ["--quiet", ...(isRoot ? ["--user", "nobody"] : []), config], { stdio: "ignore" });
+  let child = start();
   const close = async () => {
     await end(child);
     await rm(directory, { recursive: true, force: true });
+  };
+  const restart = async () => {
+    await end(child);
+    child = start();
+    await waitFor("the pooler", () => answers(port));
   };
   try {
     await waitFor("the pooler", () => answers(port));
@@ -44,7 +57,7 @@ ignore_startup_parameters = extra_float_digits
     await close();
     throw error;
   }
-  return { port, close };
+  return { port, restart, close };
 }
 
 async function answers(port: number): Promise<boolean> {
