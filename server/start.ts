@@ -73,7 +73,7 @@ export async function startNode(config: Config, log: Log, started: Stack, onTake
 
 /** A worker: what serves requests, on the primary's assignment. */
 export async function startWorker(config: Config, log: Log, started: Stack, onLost: () => void): Promise<void> {
-  const { primary, assignment } = await Primary.join(log, onLost);
+  const { primary, assignment } = await Primary.join(clock, log, onLost);
   const instance = await joinInstance(config, assignment.connection, log);
   started.add("database", () => instance.close());
   await serve(config, instance, assignment, {

@@ -26,7 +26,7 @@ export async function sendRaw(
   });
   // A reset is an end like any other here: what counts is what came before it.
   socket.on("error", () => {});
-  const closed = once(socket, "close");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
   socket.write(bytes);
   await closed;
   return parse(text);
