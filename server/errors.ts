@@ -20,6 +20,7 @@ const TABLE = {
   internal: [500, "internal error; quote the request_id when you report it"],
   not_offered: [501, "not available in Latchkey"],
   unavailable: [503, "the service is not available right now, try again"],
+  overloaded: [503, "too many requests are waiting for the database, try again"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ErrorCode = keyof typeof TABLE;
@@ -40,7 +41,7 @@ export class ApiError extends Error {
     // Tracing the stack costs more than all the rest of a refusal, and what a request did wrong is told by the
     // message: a flood of them must stay cheap. Where we have failed ourselves the trace is wanted.
     const { stackTraceLimit } = Error;
-    if (TABLE[code][0] < 500) Error.stackTraceLimit = 0;
+    if (TABLE[code][0] < 500 || code === "overloaded") Error.stackTraceLimit = 0;
     super(message ?? TABLE[code][1], { cause: options.cause });
     Error.stackTraceLimit = stackTraceLimit;
     this.name = "ApiError";

@@ -251,7 +251,17 @@ export class Metrics {
   });
   readonly key_lookups = new Counter({
     name: "latchkey_key_lookups_total",
-    help: "Database queries made to verify API keys",
+    help: "API keys looked up in the database, many of them in one query",
+    registers: [this.registry],
+  });
+  readonly key_lookup_queries = new Counter({
+    name: "latchkey_key_lookup_queries_total",
+    help: "Database queries made to look API keys up",
+    registers: [this.registry],
+  });
+  readonly look_ups_refused = new Counter({
+    name: "latchkey_lookups_refused_total",
+    help: "Requests answered 503 because too many others waited for the database to verify their credentials",
     registers: [this.registry],
   });
   private readonly confirmations = new Histogram({

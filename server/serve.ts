@@ -25,7 +25,7 @@ import { listNodes } from "./nodes/store.ts";
 import { openApiSecurityScheme } from "./oauth/metadata.ts";
 import { oauthRoutes } from "./oauth/routes.ts";
 import { oauthStandardRoutes } from "./oauth/standard-routes.ts";
-import { findGrantOfAccessToken, writeGrantUses } from "./oauth/store.ts";
+import { findGrantsOfAccessTokens, writeGrantUses } from "./oauth/store.ts";
 import type { Instance } from "./open.ts";
 import { operationRoutes } from "./operations/routes.ts";
 import { invitationRoutes } from "./organizations/invitations/routes.ts";
@@ -75,7 +75,7 @@ export async function serve(
     db,
     pool,
     description: { data_node_id: node_id, address: config.public_url, pid: process.pid, version },
-    findGrant: (digest) => findGrantOfAccessToken(pool, digest),
+    findGrants: (digests) => findGrantsOfAccessTokens(pool, digests),
     clock,
     log,
   });

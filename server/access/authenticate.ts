@@ -83,7 +83,11 @@ export class Authenticator {
   #byBearer(authorization: string, origin: Origin): Answer | Promise<Answer> {
     const token = bearerToken(authorization);
     if (token === undefined) return this.#judge({ refused: "malformed" }, origin);
-    const verification = this.#verifier.verify(token, () => !this.#failures.isExhausted(origin.address));
+    const failures = this.#failures;
+    const verification = this.#verifier.verify(
+      token,
+      () => !failures.isExhausted(origin.address) || failures.waitForTurn(),
+    );
     return verification instanceof Promise
       ? verification.then((found) => this.#judge(found, origin))
       : this.#judge(verification, origin);

@@ -50,6 +50,31 @@ test("answers to a flood are held back for a moment each, a thousand at a time",
   assert.equal(held.length, 1);
 });
 
+test("credentials that must be looked up in spite of that wait for a common turn, 256 at a time", async () => {
+  let go = () => {};
+  let turns = 0;
+  const sleep = (ms: number) => {
+    assert.equal(ms, 250);
+    turns++;
+    return new Promise<void>((resolve) => {
+      go = resolve;
+    });
+  };
+  const limit = new FailureLimit({ ...systemClock, sleep });
+  for (const turn of [1, 2]) {
+    let passed = 0;
+    const waiting = Array.from({ length: 256 }, async () => {
+      assert.equal(await limit.waitForTurn(), true);
+      passed++;
+    });
+    assert.equal(await limit.waitForTurn(), false, "one more than a turn takes");
+    assert.equal(turns, turn);
+    assert.equal(passed, 0);
+    go();
+    await Promise.all(waiting);
+  }
+});
+
 test("whoever has one address of an IPv6 network has them all", () => {
   assert.equal(networkOf("2001:db8:1:2:3:4:5:6"), networkOf("2001:db8:1:2::1"));
   assert.notEqual(networkOf("2001:db8:1:2::1"), networkOf("2001:db8:1:3::1"));

@@ -8,6 +8,9 @@ const MOST_ADDRESSES = 10_000;
 /** So long the answer to an address at its limit is held back at least, twice as long at most; so many at a time. */
 const HOLD_MS = 250;
 const MOST_HELD = 1_000;
+/** So often, and so many at a time, credentials that memory does not know are looked up although their address is at its limit. */
+const TURN_EVERY_MS = 250;
+const MOST_IN_A_TURN = 256;
 
 interface Bucket {
   left: number;
@@ -17,14 +20,16 @@ interface Bucket {
 }
 
 /**
- * How often an address may present credentials that are refused. Always on. Beyond it a credential that
- * memory knows is still served: behind one address there may be many, and one of them must not shut out the
- * others. What would cost the database a query is refused unasked.
+ * How often an address may present credentials that are refused. Always on. Beyond it a good credential is still
+ * served: behind one address there may be many, and one of them must not shut out the others. One that memory knows is
+ * served at once; the rest wait for their turn, and one query is for all of a turn.
  */
 export class FailureLimit {
   readonly #clock: Clock;
   readonly #buckets = new Map<string, Bucket>();
   #held = 0;
+  #turn: Promise<void> | undefined;
+  #in_turn = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -53,6 +58,21 @@ export class FailureLimit {
     if (left >= 2 || bucket.told) return "allowed";
     bucket.told = true;
     return "last";
+  }
+
+  /**
+   * Resolves when a credential from an address at its limit may be looked up, together with all others that wait for
+   * that; with false where too many do.
+   */
+  async waitForTurn(): Promise<boolean> {
+    if (this.#in_turn >= MOST_IN_A_TURN) return false;
+    this.#in_turn++;
+    this.#turn ??= this.#clock.sleep(TURN_EVERY_MS).then(() => {
+      this.#turn = undefined;
+      this.#in_turn = 0;
+    });
+    await this.#turn;
+    return true;
   }
 
   /**

@@ -184,7 +184,8 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
 
 function sendError(deps: AppDeps, cause: unknown, request: FastifyRequest, reply: FastifyReply) {
   const error = toApiError(cause);
-  if (error.status >= 500) {
+  // Too many are counted and not logged: a flood must not be able to write our log full.
+  if (error.status >= 500 && error.code !== "overloaded") {
     const origin = error.cause ?? cause;
     deps.log.event("request.failed", {
       request_id: request.id,

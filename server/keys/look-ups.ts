@@ -1,66 +1,71 @@
-import type pg from "pg";
+import { ApiError } from "../errors.ts";
 import type { Metrics } from "../log.ts";
-import { digestToBytes } from "./digest.ts";
+import { digestFromBytes } from "./digest.ts";
 import type { KeyMemory } from "./key-memory.ts";
-import { findLiveKeys, type LiveKey } from "./store.ts";
+import type { LiveKey } from "./store.ts";
 
 /** Queries at a time. They leave most of the pool to other work, however many unknown tokens arrive. */
 const AT_A_TIME = 2;
-const MOST_IN_ONE = 256;
+export const MOST_IN_ONE = 256;
+/** Beyond it whoever comes is told to come again: what a database does not answer by then it would answer too late. */
+export const MOST_WAITING = 16 * MOST_IN_ONE;
 
-interface Asked {
+/** Asks the database for what some digests open; answers in their order. */
+export type FindAll<Found> = (digests: readonly Buffer[]) => Promise<readonly (Found | undefined)[]>;
+
+interface Asked<Found> {
   readonly digest: Buffer;
-  readonly words: Uint32Array;
-  readonly answer: Promise<LiveKey | undefined>;
-  readonly resolve: (key: LiveKey | undefined) => void;
+  readonly answer: Promise<Found | undefined>;
+  readonly resolve: (found: Found | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Looks keys up in the database: one query at once where nothing is under way, and while queries are under
+ * Looks credentials up in the database: one query at once where nothing is under way, and while queries are under
  * way what comes meanwhile is gathered into the next. A request only ever joins a query that has not been
  * sent yet: what an earlier one has read may be older than a revocation that was answered since.
  */
-export class LookUps {
-  readonly #pool: pg.Pool;
-  readonly #memory: KeyMemory;
-  readonly #metrics: Metrics;
-  readonly #find_live_keys: typeof findLiveKeys;
-  #waiting = new Map<string, Asked>();
+export class LookUps<Found> {
+  readonly #findAll: FindAll<Found>;
+  readonly #refused: { inc(): void };
+  #waiting = new Map<string, Asked<Found>>();
   #running = 0;
 
-  constructor(pool: pg.Pool, memory: KeyMemory, metrics: Metrics, find_live_keys = findLiveKeys) {
-    this.#pool = pool;
-    this.#memory = memory;
-    this.#metrics = metrics;
-    this.#find_live_keys = find_live_keys;
+  constructor(findAll: FindAll<Found>, { look_ups_refused }: Pick<Metrics, "look_ups_refused">) {
+    this.#findAll = findAll;
+    this.#refused = look_ups_refused;
   }
 
-  /** The key of a digest as the database has it at a moment after this call. */
-  find(words: Uint32Array): Promise<LiveKey | undefined> {
-    const digest = digestToBytes(words);
+  /** What a digest opens, as the database has it at a moment after this call. */
+  async find(digest: Buffer): Promise<Found | undefined> {
     const name = digest.toString("latin1");
     const asked = this.#waiting.get(name);
-    if (asked) return asked.answer;
-    const { promise, resolve, reject } = Promise.withResolvers<LiveKey | undefined>();
-    this.#waiting.set(name, { digest, words: words.slice(), answer: promise, resolve, reject });
+    if (asked) return await asked.answer;
+    if (this.#waiting.size >= MOST_WAITING) {
+      this.#refused.inc();
+      throw new ApiError("overloaded", undefined, { headers: { "retry-after": "1" } });
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Found | undefined>();
+    this.#waiting.set(name, { digest, answer: promise, resolve, reject });
     if (this.#running < AT_A_TIME) void this.#run();
-    return promise;
+    return await promise;
   }
 
   async #run(): Promise<void> {
     this.#running++;
+    // Those that come in the same moment come into the same query.
+    await Promise.resolve();
     while (this.#waiting.size > 0) await this.#send(this.#take());
     this.#running--;
   }
 
-  #take(): Asked[] {
+  #take(): Asked<Found>[] {
     if (this.#waiting.size <= MOST_IN_ONE) {
       const all = [...this.#waiting.values()];
       this.#waiting = new Map();
       return all;
     }
-    const some: Asked[] = [];
+    const some: Asked<Found>[] = [];
     for (const [name, asked] of this.#waiting) {
       if (some.length === MOST_IN_ONE) break;
       some.push(asked);
@@ -69,21 +74,33 @@ export class LookUps {
     return some;
   }
 
-  async #send(batch: readonly Asked[]): Promise<void> {
-    // Read before the query is sent: whatever is dropped from here on, its answer may not bring back.
-    const { fence } = this.#memory;
-    this.#metrics.key_lookups.inc(batch.length);
+  async #send(batch: readonly Asked<Found>[]): Promise<void> {
     try {
-      const found = await this.#find_live_keys(
-        this.#pool,
-        batch.map(({ digest }) => digest),
-      );
-      batch.forEach((asked, i) => {
-        this.#memory.fill(asked.words, found[i], fence);
-        asked.resolve(found[i]);
+      const found = await this.#findAll(batch.map(({ digest }) => digest));
+      batch.forEach(({ resolve }, i) => {
+        resolve(found[i]);
       });
     } catch (error) {
-      for (const asked of batch) asked.reject(error);
+      for (const { reject } of batch) reject(error);
     }
   }
+}
+
+/** Counts what is asked, and remembers what was found. */
+export function remembering(
+  memory: Pick<KeyMemory, "fence" | "fill">,
+  { key_lookups, key_lookup_queries }: Pick<Metrics, "key_lookups" | "key_lookup_queries">,
+  findAll: FindAll<LiveKey>,
+): FindAll<LiveKey> {
+  return async (digests) => {
+    // Read before the query is sent: whatever is dropped from here on, its answer may not bring back.
+    const { fence } = memory;
+    key_lookups.inc(digests.length);
+    key_lookup_queries.inc();
+    const found = await findAll(digests);
+    digests.forEach((digest, i) => {
+      memory.fill(digestFromBytes(digest), found[i], fence);
+    });
+    return found;
+  };
 }

@@ -11,9 +11,9 @@ import { Revocations } from "../nodes/revocations.ts";
 import type { NodeDescription } from "../nodes/store.ts";
 import { KeyMemory } from "./key-memory.ts";
 import { LastUsedRecorder } from "./last-used.ts";
-import { LookUps } from "./look-ups.ts";
-import { type findLiveKeys, writeKeyUses } from "./store.ts";
-import { KeyVerifier, type VerifierDeps } from "./verifier.ts";
+import { type FindAll, LookUps, remembering } from "./look-ups.ts";
+import { findLiveKeys, writeKeyUses } from "./store.ts";
+import { KeyVerifier, type LiveGrant } from "./verifier.ts";
 
 export interface KeysDeps {
   readonly config: Pick<Config, "key_cache_bytes" | "listen">;
@@ -21,8 +21,8 @@ export interface KeysDeps {
   readonly db: Db;
   readonly pool: pg.Pool;
   readonly description: NodeDescription;
-  /** Absent where nobody signs in through the browser. */
-  readonly findGrant?: VerifierDeps["findGrant"];
+  /** The logins of OAuth access tokens. Absent where nobody signs in through the browser. */
+  readonly findGrants?: FindAll<LiveGrant>;
   readonly clock: Clock;
   readonly log: Log;
   /** Absent: the statements of `store.ts`, here and in `nodes/`, as everywhere but in a simulation. */
@@ -62,12 +62,15 @@ export function openKeys(deps: KeysDeps): Keys {
     pokeOwnNode: () => lease.poke(),
     log,
   });
-  const look_ups = new LookUps(pool, memory, log.metrics, deps.database?.findLiveKeys);
+  const find = deps.database?.findLiveKeys ?? findLiveKeys;
+  const findKeys = remembering(memory, log.metrics, (digests) => find(pool, digests));
+  const look_ups = new LookUps(findKeys, log.metrics);
+  const grant_look_ups = new LookUps(deps.findGrants ?? (async () => []), log.metrics);
   const verifier = new KeyVerifier({
     memory,
     look_ups,
     isLeaseHeld: (at) => lease.isHeld(at),
-    findGrant: deps.findGrant ?? (async () => undefined),
+    findGrant: (digest) => grant_look_ups.find(digest),
   });
   log.metrics.key_uses_waiting.collect_from(() => recorder.waiting);
   return {

@@ -1,5 +1,5 @@
 import type { Instant } from "../clock.ts";
-import { DIGEST_WORDS, digestInto } from "./digest.ts";
+import { DIGEST_WORDS, digestInto, digestToBytes } from "./digest.ts";
 import type { KeyMemory } from "./key-memory.ts";
 import type { LookUps } from "./look-ups.ts";
 import type { LiveKey, UseOrigin } from "./store.ts";
@@ -16,12 +16,15 @@ export type Verification =
   | { readonly grant: LiveGrant }
   /** The true reason, for the log alone: the answer is the same 401 whatever it is. */
   | { readonly refused: "malformed" | "checksum" | "kind" | "unknown_or_revoked" }
-  /** It would take a query, and the caller said that there may be none. */
+  /** It would take a query, and the caller said that there was to be none. */
   | { readonly refused: "not_looked_up" };
+
+/** Whether a query may be sent: at once, or when it is the caller's turn. */
+export type MayLookUp = () => true | Promise<boolean>;
 
 export interface VerifierDeps {
   readonly memory: KeyMemory;
-  readonly look_ups: LookUps;
+  readonly look_ups: Pick<LookUps<LiveKey>, "find">;
   /** Whether memory may be believed at this moment, or at one that the caller has just read. */
   readonly isLeaseHeld: (at?: Instant) => boolean;
   /** The login of an OAuth access token's digest, asked of the database at every call. */
@@ -58,28 +61,41 @@ export class KeyVerifier {
     return this.#deps.memory.use(this.#words, at.now_ms, origin);
   }
 
-  /** `may_look_up` is asked only where a query would be needed although the lease is held. */
-  verify(token: string, may_look_up: () => boolean = always): Verification | Promise<Verification> {
+  /**
+   * `mayLookUp` is asked only where a query would be needed although the lease is held; it may say yes or no
+   * after a while.
+   */
+  verify(token: string, mayLookUp: MayLookUp = always): Verification | Promise<Verification> {
     const parsed = parseToken(token);
     if ("malformed" in parsed) return parsed.malformed === "checksum" ? CHECKSUM : MALFORMED;
     if (parsed.kind === "rt") return KIND;
-    if (parsed.kind === "at") return may_look_up() ? this.#verifyAccessToken(token) : NOT_LOOKED_UP;
+    // Never from memory: it would have to forget at the token's hour, and a login that has ended is refused at once.
+    if (parsed.kind === "at") return this.#lookUpIf(mayLookUp(), () => this.#findGrant(tokenDigest(token)));
     const words = this.#words;
     digestInto(words, token);
-    const { memory, look_ups, isLeaseHeld } = this.#deps;
-    if (isLeaseHeld()) {
-      const key = memory.find(words);
-      if (key !== undefined) return { key };
-      if (memory.isRefused(words)) return UNKNOWN;
-      // Without a lease every good key needs its query, so nobody can be spared one.
-      if (!may_look_up()) return NOT_LOOKED_UP;
+    const { memory, isLeaseHeld } = this.#deps;
+    if (!isLeaseHeld()) {
+      // Every good key needs its query, so nobody can be spared one.
+      return this.#findKey(digestToBytes(words));
     }
-    return look_ups.find(words).then((key) => (key ? { key } : UNKNOWN));
+    const key = memory.find(words);
+    if (key !== undefined) return { key };
+    if (memory.isRefused(words)) return UNKNOWN;
+    const digest = digestToBytes(words);
+    return this.#lookUpIf(mayLookUp(), () => this.#findKey(digest));
   }
 
-  /** Never from memory: it would have to forget at the token's hour, and a login that has ended is refused at once. */
-  async #verifyAccessToken(token: string): Promise<Verification> {
-    const grant = await this.#deps.findGrant(tokenDigest(token));
+  #lookUpIf(may: ReturnType<MayLookUp>, lookUp: () => Promise<Verification>): Promise<Verification> {
+    return may === true ? lookUp() : may.then((may_now) => (may_now ? lookUp() : NOT_LOOKED_UP));
+  }
+
+  async #findKey(digest: Buffer): Promise<Verification> {
+    const key = await this.#deps.look_ups.find(digest);
+    return key ? { key } : UNKNOWN;
+  }
+
+  async #findGrant(digest: Buffer): Promise<Verification> {
+    const grant = await this.#deps.findGrant(digest);
     return grant ? { grant } : UNKNOWN;
   }
 }

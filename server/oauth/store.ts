@@ -30,15 +30,23 @@ const daysAgo = (days: number) => sql<string>`now() - make_interval(days => ${da
 /** A database that is silent must not hold a request for longer. */
 const ANSWER_WITHIN_MS = 2_000;
 
-/** The login of an access token, if the token may be used now. */
-export async function findGrantOfAccessToken(pool: pg.Pool, digest: Buffer): Promise<LiveGrant | undefined> {
-  const { rows } = await pool.query<LiveGrant>({
-    text: `select g.id as grant_id, g.user_id from oauth_access_tokens a join oauth_grants g on g.id = a.grant_id
-      where a.token_digest = $1 and a.expires_at > now() and g.ended_at is null`,
-    values: [digest],
+/** The logins of some access tokens, in their order, each if the token may be used now. */
+export async function findGrantsOfAccessTokens(
+  pool: pg.Pool,
+  digests: readonly Buffer[],
+): Promise<(LiveGrant | undefined)[]> {
+  const { rows } = await pool.query<LiveGrant & { number: number }>({
+    text: `select asked.number::int4, g.id as grant_id, g.user_id
+      from unnest($1::bytea[]) with ordinality as asked (digest, number)
+      join oauth_access_tokens a on a.token_digest = asked.digest
+      join oauth_grants g on g.id = a.grant_id
+      where a.expires_at > now() and g.ended_at is null`,
+    values: [digests],
     query_timeout: ANSWER_WITHIN_MS,
   } as pg.QueryConfig);
-  return rows[0];
+  const found = new Array<LiveGrant | undefined>(digests.length).fill(undefined);
+  for (const { number, ...grant } of rows) found[number - 1] = grant;
+  return found;
 }
 
 /** Writes the latest use of many logins in one statement, in the order of their ids (see `writeKeyUses`). */
