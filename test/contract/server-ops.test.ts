@@ -76,6 +76,25 @@ suite("what machines ask of the server", () => {
     }
   });
 
+  test("/nodes is told where /metrics is, and nowhere else", async () => {
+    const authorization = `Bearer ${METRICS_TOKEN}`;
+    const here = (await (await get("/nodes")).json()) as { nodes: object[]; data_nodes: object[] };
+    assert.deepEqual([here.nodes.length, here.data_nodes.length], [1, 1]);
+    for (const header of ["x-forwarded-for", "x-real-ip", "forwarded", "via"]) {
+      const proxied = { [header]: header === "forwarded" ? "for=203.0.113.9" : "203.0.113.9" };
+      const refused = await get("/nodes", proxied);
+      assert.equal(refused.status, 401, header);
+      assert.ok(!(await refused.text()).includes("pid"), header);
+      assert.equal((await get("/nodes", { ...proxied, authorization })).status, 200, header);
+    }
+    const { api_key } = await server.setup();
+    for (const token of ["wrong", `${METRICS_TOKEN}x`, METRICS_TOKEN.slice(0, -1), api_key]) {
+      // A wrong token is not forgiven to this machine either.
+      assert.equal((await get("/nodes", { authorization: `Bearer ${token}` })).status, 401);
+      assert.equal((await get("/nodes", { "x-forwarded-for": "::1", authorization: `Bearer ${token}` })).status, 401);
+    }
+  });
+
   test("metrics name routes and kinds, never ids", async () => {
     const { api_key, org_id } = await server.setup();
     await server.expect(200, "GET", `/organizations/${org_id}`, { key: api_key });
