@@ -7,6 +7,7 @@ import { isAlive } from "../harness/processes.ts";
 import { startServer, waitFor } from "../harness/server.ts";
 import { Nodes } from "./experiment.ts";
 import { HttpConnection } from "./http-client.ts";
+import { NARROWING } from "./narrowing.ts";
 
 /** What several nodes on one database owe, apart from the experiment of `revocation.test.ts`. */
 describe("several nodes on one database", () => {
@@ -70,6 +71,31 @@ describe("several nodes on one database", () => {
     assert.equal(answer.status, 200);
     for (const node of [0, 1, 2]) assert.equal(await statusAt(node, token.reveal()), 401);
   });
+
+  for (const [change, prepare] of Object.entries(NARROWING)) {
+    test(`${change} at one node: the very next requests at the others are refused`, async () => {
+      const { asks, narrow } = await prepare(nodes);
+      const others = [1, 2];
+      const askAll = () =>
+        Promise.all(
+          others.flatMap((node) =>
+            asks.map(async ({ path, credential }) => (await nodes.node(node).call("GET", path, credential)).status),
+          ),
+        );
+      // Twice, so that whatever a node remembers it remembers.
+      for (let i = 0; i < 2; i++) {
+        assert.deepEqual(
+          await askAll(),
+          others.flatMap(() => asks.map(() => 200)),
+        );
+      }
+      await narrow();
+      assert.deepEqual(
+        await askAll(),
+        others.flatMap(() => asks.map(({ refused }) => refused)),
+      );
+    });
+  }
 
   test("a database put back to an earlier state takes no node in: what was acknowledged there does not count", async () => {
     const key = nodes.keys[0]?.token ?? "";
