@@ -92,3 +92,43 @@ test("the address for other nodes is HOST:PORT, and means nothing without a data
   }
   assert.throws(() => parseConfig({ LATCHKEY_NODE_ADDRESS: "10.0.0.5:4433" }), /needs a DATABASE_URL/);
 });
+
+test("rate limits: off unless asked for, Neon's figures by name, or figures of one's own in the place of some of them", () => {
+  const limits = (text?: string) => parseConfig(text === undefined ? {} : { LATCHKEY_RATE_LIMITS: text }).rate_limits;
+  // As Neon documents them; the name promises these and no others.
+  const neon = { per_minute: 700, per_second: 40, key_creations_per_second: 10 };
+  assert.equal(limits(), undefined);
+  assert.equal(limits("off"), undefined);
+  assert.deepEqual(limits("neon"), neon);
+  assert.deepEqual(limits("per_second=3"), { ...neon, per_second: 3 });
+  assert.deepEqual(limits("per_minute=6000, per_second = 100,key_creations_per_second=1"), {
+    per_minute: 6_000,
+    per_second: 100,
+    key_creations_per_second: 1,
+  });
+  for (const text of ["on", "Neon", "700", "per_second", "per_second=", "per_second=0", "per_second=-1"]) {
+    assert.throws(() => limits(text), /LATCHKEY_RATE_LIMITS must be off, neon, or figures such as per_minute=/, text);
+  }
+  for (const text of ["per_second=1.5", "per_second=1e3", "per_hour=5", "per_second=3,", "neon,per_second=3"]) {
+    assert.throws(() => limits(text), /LATCHKEY_RATE_LIMITS must be/, text);
+  }
+  const line = (text: string) =>
+    /^LATCHKEY_RATE_LIMITS=(\S+) /m.exec(printConfig(parseConfig({ LATCHKEY_RATE_LIMITS: text })));
+  assert.equal(line("off")?.[1], "off");
+  const printed = line("per_second=3")?.[1] ?? "";
+  assert.deepEqual(limits(printed), { ...neon, per_second: 3 }, "what is printed can be set");
+});
+
+test("the memory for keys is a number of bytes with a unit that people write", () => {
+  const bytes = (text: string) => parseConfig({ LATCHKEY_KEY_CACHE_BYTES: text }).key_cache_bytes;
+  assert.equal(parseConfig({}).key_cache_bytes, 64 * 2 ** 20);
+  assert.equal(bytes("0"), 0);
+  assert.equal(bytes("4096"), 4_096);
+  assert.equal(bytes("16k"), 16 * 2 ** 10);
+  assert.equal(bytes("64m"), 64 * 2 ** 20);
+  assert.equal(bytes("2G"), 2 * 2 ** 30);
+  assert.equal(bytes("8g"), 8 * 2 ** 30);
+  for (const text of ["-1", "1.5m", "64mb", "m", "64 m", "9g", "8589934593", "1e6", "0x10", "9999999999999"]) {
+    assert.throws(() => bytes(text), /LATCHKEY_KEY_CACHE_BYTES must be a number of bytes such as 64m, up to 8g/, text);
+  }
+});
