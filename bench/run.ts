@@ -10,18 +10,20 @@ import { freePort, runProgram } from "../test/harness/server.ts";
 import { insertKeys, insertStrangers, type Owner } from "./keys.ts";
 import { Contender, type Measured, memoryOf } from "./processes.ts";
 import { startRedis } from "./redis.ts";
+import { Verdicts } from "./targets.ts";
 
 /**
  * `npm run bench`: how fast keys are verified, beside plain Fastify and Better Auth's api-key plugin, on one
  * PostgreSQL. The contenders take turns, round after round, and what is told are ratios within a round (the
  * median of them): the machine's moods hit all alike.
  */
-const USAGE = `usage: npm run bench -- [--rounds N] [--seconds N] [--only NAME,…] [--scale N,…]
+const USAGE = `usage: npm run bench -- [--rounds N] [--seconds N] [--only NAME,…] [--scale N,…] [--check]
 
   --rounds   how often the contenders take turns (5)
   --seconds  how long each is measured in a round (3)
   --only     hot, strict, better-auth, scale, writes, flood (all)
   --scale    keys in the database for "scale" (1000,100000,1000000; 10000000 takes minutes and 5 GB)
+  --check    compares with the targets after each part; ends with 1 when one was missed
 `;
 
 const ROOT = join(import.meta.dirname, "..");
@@ -43,6 +45,7 @@ interface Bench {
   /** A file of a thousand live keys. */
   readonly tokens: string;
   readonly setting: Setting;
+  readonly verdicts: Verdicts;
 }
 
 async function main(): Promise<void> {
@@ -52,6 +55,7 @@ async function main(): Promise<void> {
       seconds: { type: "string", default: "3" },
       only: { type: "string", default: PARTS.join(",") },
       scale: { type: "string", default: "1000,100000,1000000" },
+      check: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -71,13 +75,23 @@ async function main(): Promise<void> {
     const tokens = join(directory, "tokens");
     await insertKeys(database, owner, 1_000, tokens);
     const setting = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
-    const bench: Bench = { database, directory, owner, secret_key, tokens, setting };
+    const verdicts = new Verdicts();
+    const bench: Bench = { database, directory, owner, secret_key, tokens, setting, verdicts };
+    const check = () => {
+      const lines = verdicts.take();
+      if (values.check && lines.length > 0) print(`${lines.join("\n")}\n`);
+    };
     print(`Node ${process.version}, ${setting.rounds} rounds of ${setting.seconds} s, 64 connections\n`);
     if (parts.has("hot") || parts.has("strict")) await hot(bench, parts.has("strict"));
+    check();
     if (parts.has("writes")) await writes(bench);
     if (parts.has("flood")) await flood(bench);
+    check();
     if (parts.has("better-auth")) await betterAuth(bench);
+    check();
     if (parts.has("scale")) await scale(bench, values.scale.split(",").map(Number));
+    check();
+    if (values.check && verdicts.missed > 0) process.exitCode = 1;
   } finally {
     await database.close();
     await rm(directory, { recursive: true, force: true });
@@ -147,8 +161,18 @@ interface Entry {
   readonly tokens: string;
 }
 
-/** Measures the entries in turn; the first is what the others are compared with. */
-async function takeTurns(entries: readonly Entry[], { rounds, seconds }: Setting, order = "round"): Promise<void> {
+/** Medians within the rounds, to the first of those that took turns. */
+interface Ratios {
+  readonly per_second: number;
+  readonly p99: number;
+}
+
+/** Measures the entries in turn; the first is what the others are compared with, and what is returned is in their order. */
+async function takeTurns(
+  entries: readonly Entry[],
+  { rounds, seconds }: Setting,
+  order = "round",
+): Promise<readonly Ratios[]> {
   const measured = entries.map((): Measured[] => []);
   for (const { contender, tokens } of entries) await contender.measure(tokens, 1, 64, order);
   for (let round = 0; round < rounds; round++) {
@@ -161,25 +185,28 @@ async function takeTurns(entries: readonly Entry[], { rounds, seconds }: Setting
   }
   const base = measured[0] ?? [];
   print(row(["", "requests/s", "ratio", "CPU/request", "p50", "p99", "p99 ratio", "memory", "not 200"]));
-  entries.forEach(({ name }, i) => {
+  const ratios = entries.map(({ name }, i): Ratios => {
     const own = measured[i] ?? [];
     const of = (read: (m: Measured) => number) => median(own.map(read));
     const ratio = (read: (m: Measured) => number) => median(own.map((m, n) => read(m) / read(base[n] ?? m)));
+    const ratios = { per_second: ratio((m) => m.per_second), p99: ratio((m) => m.p99_ms) };
     print(
       row([
         name,
         of((m) => m.per_second).toFixed(0),
-        ratio((m) => m.per_second).toFixed(3),
+        ratios.per_second.toFixed(3),
         `${of((m) => m.cpu_us).toFixed(1)} µs`,
         `${of((m) => m.p50_ms).toFixed(2)} ms`,
         `${of((m) => m.p99_ms).toFixed(2)} ms`,
-        ratio((m) => m.p99_ms).toFixed(2),
+        ratios.p99.toFixed(2),
         `${of((m) => m.memory_mb).toFixed(0)} MB`,
         String(own.reduce((sum, m) => sum + m.other + m.lost, 0)),
       ]),
     );
+    return ratios;
   });
   print("");
+  return ratios;
 }
 
 async function hot(bench: Bench, with_strict: boolean): Promise<void> {
@@ -192,7 +219,10 @@ async function hot(bench: Bench, with_strict: boolean): Promise<void> {
     const strict = await startOurs(bench, { LATCHKEY_KEY_CACHE_BYTES: "0" });
     entries.push({ name: "Latchkey, strict (asks the database)", contender: strict, tokens: bench.tokens });
   }
-  await takeTurns(entries, bench.setting);
+  const [, memory, strict] = await takeTurns(entries, bench.setting);
+  bench.verdicts.compare("hot", memory?.per_second ?? Number.NaN);
+  bench.verdicts.compare("hot_p99", memory?.p99 ?? Number.NaN);
+  if (with_strict) bench.verdicts.compare("strict", strict?.per_second ?? Number.NaN);
   await stopAll(entries);
 }
 
@@ -214,7 +244,9 @@ async function betterAuth(bench: Bench): Promise<void> {
     await start("redis"),
     await start("map"),
   ];
-  await takeTurns(entries, bench.setting);
+  const [, defaults, fastest] = await takeTurns(entries, bench.setting);
+  bench.verdicts.compare("better_auth", 1 / (defaults?.per_second ?? Number.NaN));
+  bench.verdicts.compare("better_auth_fastest", 1 / (fastest?.per_second ?? Number.NaN));
   await stopAll(entries);
   await redis.stop();
 }
@@ -250,10 +282,10 @@ async function flood(bench: Bench): Promise<void> {
   const ours = await startOurs(bench);
   await ours.measure(bench.tokens, 1);
   const floods = [
-    { name: "quiet: nobody else", tokens: "" },
-    { name: "valid traffic from 64 more", tokens: bench.tokens },
-    { name: "junk", tokens: junk },
-    { name: "unknown tokens", tokens: unknown },
+    { name: "quiet: nobody else", tokens: "", is_flood: false },
+    { name: "valid traffic from 64 more", tokens: bench.tokens, is_flood: false },
+    { name: "junk", tokens: junk, is_flood: true },
+    { name: "unknown tokens", tokens: unknown, is_flood: true },
   ].map((flood) => ({ ...flood, measured: [] as Measured[] }));
   for (let round = 0; round < bench.setting.rounds; round++) {
     for (const { tokens, measured } of floods)
@@ -261,7 +293,9 @@ async function flood(bench: Bench): Promise<void> {
   }
   const quiet = floods[0]?.measured ?? [];
   print(row(["", "requests/s", "p50", "p99", "p99 ratio", "memory", "not 200"]));
-  for (const { name, measured } of floods) {
+  for (const { name, measured, is_flood } of floods) {
+    const p99_ratio = median(measured.map((m, n) => m.p99_ms / (quiet[n] ?? m).p99_ms));
+    if (is_flood) bench.verdicts.compare("flood", p99_ratio);
     const of = (read: (m: Measured) => number) => median(measured.map(read));
     print(
       row([
@@ -269,7 +303,7 @@ async function flood(bench: Bench): Promise<void> {
         of((m) => m.per_second).toFixed(0),
         `${of((m) => m.p50_ms).toFixed(2)} ms`,
         `${of((m) => m.p99_ms).toFixed(2)} ms`,
-        median(measured.map((m, n) => m.p99_ms / (quiet[n] ?? m).p99_ms)).toFixed(2),
+        p99_ratio.toFixed(2),
         `${of((m) => m.memory_mb).toFixed(0)} MB`,
         String(measured.reduce((sum, m) => sum + m.other + m.lost, 0)),
       ]),
@@ -281,6 +315,7 @@ async function flood(bench: Bench): Promise<void> {
 
 async function scale(bench: Bench, sizes: readonly number[]): Promise<void> {
   let present = 1_000;
+  const cold_p50_ms: number[] = [];
   for (const size of [...sizes].sort((a, b) => a - b)) {
     const live = Math.min(size, 1_000_000);
     const hot_tokens = join(bench.directory, `hot-${size}`);
@@ -301,7 +336,8 @@ async function scale(bench: Bench, sizes: readonly number[]): Promise<void> {
     // Long enough for the heap to have the size that traffic gives it.
     const empty_mb = (await ours.measure(bench.tokens, 5)).memory_mb;
     await ours.measure(hot_tokens, FILL_WITHIN_S, 64, "once");
-    await takeTurns(entries, bench.setting, "random");
+    const [, memory] = await takeTurns(entries, bench.setting, "random");
+    if (size === 1_000_000) bench.verdicts.compare("scale", memory?.per_second ?? Number.NaN);
     if (live >= 100_000) {
       const busy_mb = memoryOf(ours.pid);
       await writtenUses(ours);
@@ -314,8 +350,11 @@ async function scale(bench: Bench, sizes: readonly number[]): Promise<void> {
     // One connection, so that a look-up is measured and not a queue; the first second warms the table's pages.
     const cold = await ours.measure(cold_tokens, 2, 1);
     print(`cold look-up: p50 ${cold.p50_ms.toFixed(2)} ms, p99 ${cold.p99_ms.toFixed(2)} ms (${cold.good} keys)\n`);
+    cold_p50_ms.push(cold.p50_ms);
     await stopAll(entries);
   }
+  const [fewest = Number.NaN] = cold_p50_ms;
+  if (cold_p50_ms.length > 1) bench.verdicts.compare("cold", (cold_p50_ms.at(-1) ?? Number.NaN) / fewest);
 }
 
 /** Waits until every last use is in the database, which takes a second for each 5,000 keys. */
