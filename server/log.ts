@@ -39,7 +39,7 @@ export interface Events {
   "placement.lost": { node_id: string; error: string };
   /** Another process works as this node: this one stops its computes and ends. */
   "placement.taken": { node_id: string };
-  "node.memory_dropped": { node_id: string; reason: "history" | "many_changes"; revision: number };
+  "node.memory_dropped": { node_id: string; reason: "history" | "server" | "many_changes"; revision: number };
   /** A narrowing change is answered: how many nodes had applied it and how many had fallen silent. */
   "access.confirmed": { revision: number; acknowledged: number; lapsed: number; waited_ms: number };
   "job.done": { job: string; duration_ms: number };

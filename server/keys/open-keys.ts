@@ -60,6 +60,7 @@ export function openKeys(deps: KeysDeps): Keys {
     peers,
     notify: listener !== undefined,
     pokeOwnNode: () => lease.poke(),
+    clock,
     log,
   });
   const find = deps.database?.findLiveKeys ?? findLiveKeys;

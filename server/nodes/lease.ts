@@ -6,7 +6,7 @@ import { describeError, type Log } from "../log.ts";
 import type { Memory } from "./change.ts";
 import type { NodesDatabase } from "./database.ts";
 import type { Peers } from "./peers.ts";
-import type { NodeDescription, Position } from "./store.ts";
+import type { NodeDescription, ReadPosition } from "./store.ts";
 
 /** After so long without a renewal of its row the others hold a node's lease for lapsed. */
 export const LEASE_MS = 2_000;
@@ -45,7 +45,7 @@ export class NodeLease {
   readonly #stopping = new AbortController();
   #held_until_ms = Number.NEGATIVE_INFINITY;
   #held_until_wall_ms = Number.NEGATIVE_INFINITY;
-  #applied: Position | undefined;
+  #applied: ReadPosition | undefined;
   #renewals = 0;
   #poked = false;
   #waiting: AbortController | undefined;
@@ -76,8 +76,10 @@ export class NodeLease {
 
   /** Begins, and waits for the first renewal; where that fails the node starts all the same, without a memory. */
   async start(): Promise<void> {
-    await this.#turn();
-    this.#running = this.#loop();
+    const first = this.#turn();
+    // Whoever stops it meanwhile waits for that as well.
+    this.#running = first.then(() => this.#loop());
+    await first;
   }
 
   /** Says that there is a change to be read. */
@@ -175,10 +177,13 @@ export class NodeLease {
       // A backup was restored, a standby promoted, or this node slept for longer than changes are kept.
       return await this.#startAfresh(client, "history");
     }
+    // It may have lost keys that were made, and revocations, without any change that we have applied.
+    if (present.server !== from.server) return await this.#startAfresh(client, "server");
     if (changes.length > CHANGES_AT_ONCE) return await this.#startAfresh(client, "many_changes");
     for (const change of changes) {
       memory.drop(change);
-      this.#applied = { revision: change.revision, nonce: change.nonce };
+      const { revision, nonce, server } = change;
+      this.#applied = { revision, nonce, server };
     }
     return changes.length > 0;
   }
@@ -187,7 +192,10 @@ export class NodeLease {
    * Forgets everything and goes on from the latest change. First the place, then the forgetting: what a
    * look-up brings in between could be older than the place.
    */
-  async #startAfresh(client: pg.ClientBase, reason: "started" | "history" | "many_changes"): Promise<boolean> {
+  async #startAfresh(
+    client: pg.ClientBase,
+    reason: "started" | "history" | "server" | "many_changes",
+  ): Promise<boolean> {
     const { memory, database, log } = this.#deps;
     this.#drop();
     this.#renew_at_ms = Number.NEGATIVE_INFINITY;

@@ -41,6 +41,8 @@ export class ChangeListener {
       });
       try {
         const client = await this.#connection.open(lost);
+        // Stopped while it was being opened: then there was nothing to close yet.
+        if (signal.aborted) break;
         client.on("notification", this.#onChange);
         await this.#database.startListening(client);
         // What was missed before is caught up with at once.

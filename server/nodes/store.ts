@@ -9,10 +9,19 @@ export const CHANNEL = "latchkey_access";
 /** How long the database waits for the commit of a transaction that holds the lock on the revision. */
 const COMMIT_WITHIN_MS = 2_000;
 
+/** A look at the nodes is given up after so long: one connection of the pool may have gone silent while others answer. */
+const ANSWER_WITHIN_MS = 1_000;
+
 /** A place in the history of changes; the nonce tells it from the same place in another history. */
 export interface Position {
   readonly revision: number;
   readonly nonce: string;
+}
+
+/** A place as it was read. A server that has been started since may have lost what other changes than these had made. */
+export interface ReadPosition extends Position {
+  /** When the database server was started: another one, another server. */
+  readonly server: string;
 }
 
 /** Who a node is, for people. */
@@ -92,9 +101,10 @@ export async function acknowledge(client: pg.ClientBase, id: string, applied: Po
 }
 
 /** The latest change there is. */
-export async function readHead(client: pg.ClientBase): Promise<Position> {
-  const { rows } = await client.query<Position>(
-    "select revision::float8, nonce from access_changes order by revision desc limit 1",
+export async function readHead(client: pg.ClientBase): Promise<ReadPosition> {
+  const { rows } = await client.query<ReadPosition>(
+    `select revision::float8, nonce, extract(epoch from pg_postmaster_start_time())::text as server
+     from access_changes order by revision desc limit 1`,
   );
   if (!rows[0]) throw new Error("access_changes has lost its first row");
   return rows[0];
@@ -105,18 +115,20 @@ export async function readChangesFrom(
   client: pg.ClientBase,
   revision: number,
   limit: number,
-): Promise<(Position & AccessChange)[]> {
-  const { rows } = await client.query<Position & AccessChange>(
-    `select revision::float8, nonce, kind, subject from access_changes
+): Promise<(ReadPosition & AccessChange)[]> {
+  const { rows } = await client.query<ReadPosition & AccessChange>(
+    `select revision::float8, nonce, kind, subject, extract(epoch from pg_postmaster_start_time())::text as server from access_changes
      where revision >= ${Number(revision)} order by revision limit ${Number(limit)}`,
   );
   return rows;
 }
 
 export async function readNodes(client: pg.ClientBase | pg.Pool): Promise<NodeRow[]> {
-  const { rows } = await client.query<NodeRow>(
-    "select id, acked_revision::float8, renewals::float8 from nodes order by started_at",
-  );
+  const query = {
+    text: "select id, acked_revision::float8, renewals::float8 from nodes order by started_at",
+    query_timeout: ANSWER_WITHIN_MS,
+  };
+  const { rows } = await client.query<NodeRow>(query);
   return rows;
 }
 
