@@ -70,3 +70,16 @@ export const getProjectOperation = contract({
   status: 200,
   response: Type.Object({ operation: Operation }),
 });
+
+export const cancelProjectOperation = contract({
+  id: "cancelProjectOperation",
+  method: "POST",
+  path: "/projects/{project_id}/operations/{operation_id}/cancel",
+  tag,
+  summary: "Give up the copy that an operation makes",
+  description:
+    "A branch that was being made is deleted; one that was being restored stays what it was. The operation is `cancelling` until nothing of the copy is left, then `cancelled`. One that has ended by then is answered as it is.",
+  params: Type.Object({ project_id: ResourceId, operation_id: Uuid }),
+  status: 200,
+  response: Type.Object({ operation: Operation }),
+});

@@ -47,6 +47,7 @@ export interface Events {
   "operation.finished": { operation_id: string; action: string; project_id: string; duration_ms: number };
   "operation.retried": { operation_id: string; action: string; project_id: string; failures: number; error: string };
   "operation.failed": { operation_id: string; action: string; project_id: string; failures: number; error: string };
+  "operation.cancelled": { operation_id: string; action: string; project_id: string };
   "compute.died": { endpoint_id: string; reason: string };
   "compute.restarted": { endpoint_id: string; duration_ms: number };
   /** It was to run again after it had ended, or for a client that came. */

@@ -1,4 +1,4 @@
-import { getProjectOperation, listProjectOperations } from "@latchkey/contract/operations.ts";
+import { cancelProjectOperation, getProjectOperation, listProjectOperations } from "@latchkey/contract/operations.ts";
 import { chooseProject } from "../choose-resource.ts";
 import { type CommandFile, command, projectOption, text } from "../command.ts";
 import { CliError } from "../exit.ts";
@@ -65,4 +65,23 @@ const wait = command({
   },
 });
 
-export default { commands: [list, get, wait] } satisfies CommandFile;
+const cancel = command({
+  name: "cancel",
+  summary:
+    "Give up the copy of a branch: one that is being made is deleted, one that is being restored stays as it was",
+  args: operationArgument,
+  options: projectOption,
+  async run(invocation, { args, options }) {
+    const project_id = await chooseProject(invocation, options["project-id"]);
+    const data = await invocation.working("Cancelling the operation", async (client) => {
+      const params = { project_id, operation_id: args.id };
+      const { operation } = await client.call(cancelProjectOperation, { params, signal: invocation.signal });
+      if (operation.status !== "cancelling" || !invocation.global.wait) return operation;
+      const [ended = operation] = await client.waitForOperations([operation], { signal: invocation.signal });
+      return ended;
+    });
+    await invocation.print({ data, fields: [...FIELDS, "error"] });
+  },
+});
+
+export default { commands: [list, get, wait, cancel] } satisfies CommandFile;

@@ -101,6 +101,7 @@ const POLICY = {
   "database.update": PROJECT,
   "database.delete": PROJECT,
   "operation.read": PROJECT,
+  "operation.cancel": PROJECT,
   "connection.read": PROJECT,
 } as const satisfies Record<string, readonly Standing[]>;
 

@@ -166,6 +166,28 @@ export function testDrivers(name: string, has_sql: boolean, open: () => Promise<
         assert.equal((await storage.stat(child)).pg_version, version());
       });
 
+      test("a branch whose making is ended leaves nothing, and can be made afterwards", async (t) => {
+        const { storage, branch_id } = await makeBranch(t);
+        const child = `${branch_id}-child`;
+        t.after(() => storage.remove(child));
+        const ended = AbortSignal.abort();
+        await assert.rejects(storage.branch(child, branch_id, { signal: ended }), isDriverError("aborted"));
+        const ending = new AbortController();
+        const onProgress = async () => ending.abort();
+        const made = storage.branch(child, branch_id, { signal: ending.signal, onProgress });
+        // Where it was faster, it is there.
+        const outcome = await made.then(
+          () => "made",
+          (error: unknown) => {
+            assert.ok(isDriverError("aborted")(error), String(error));
+            return "aborted";
+          },
+        );
+        assert.equal((await storage.list()).includes(child), outcome === "made");
+        const { from_branch_id } = await storage.branch(child, branch_id, { signal: new AbortController().signal });
+        assert.equal(from_branch_id, branch_id);
+      });
+
       test("a branch of nothing is refused, and nothing is made", async () => {
         const { storage } = harness.drivers;
         await assert.rejects(storage.branch("br-orphan", "br-nowhere"), isDriverError("branch_missing"));

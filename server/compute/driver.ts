@@ -43,6 +43,10 @@ export type DriverErrorCode =
   | "dump_failed"
   /** A schema that was to be copied could not be loaded. */
   | "schema_refused"
+  /** The disk has not enough room for a copy. The message says how much is needed, and may be shown to people. */
+  | "no_room"
+  /** The caller's signal has ended the call; nothing of it is left. */
+  | "aborted"
   /** The compute did not come up; the detail is in the driver's log. */
   | "start_failed"
   /** This process may not start computes at this moment: whether another one does cannot be learnt. */
@@ -102,7 +106,9 @@ export interface CopyProgress {
 
 export interface BranchOptions {
   /** Called now and then while bytes are copied; nothing is told where blocks are shared. It must not throw. */
-  readonly onProgress?: (progress: CopyProgress) => Promise<void>;
+  readonly onProgress?: ((progress: CopyProgress) => Promise<void>) | undefined;
+  /** Ends the call with `aborted`, unless the branch is there by then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface StorageDriver {

@@ -4,7 +4,7 @@ import { unreachable } from "../errors.ts";
 import { describeError } from "../log.ts";
 import { backOffDelay_ms } from "./back-off.ts";
 import { deleteTimeline } from "./branches/remove-branch.ts";
-import { cancelResetForJob, getBranchForJob } from "./branches/store.ts";
+import { abandonBranchForJob, cancelResetForJob, getBranchForJob } from "./branches/store.ts";
 import { createTimeline } from "./branches/timelines.ts";
 import { applyRecorded, startRecorded, suspendRecorded } from "./computes/operations.ts";
 import { revertSettingsForJob } from "./computes/store.ts";
@@ -25,6 +25,7 @@ const HOPELESS: ReadonlySet<DriverErrorCode> = new Set([
   "name_refused",
   "id_refused",
   "schema_refused",
+  "no_room",
 ]);
 
 /** Carries out recorded operations: in order within a branch, a few branches at a time. */
@@ -34,11 +35,18 @@ export function operationsJob(deps: JobDeps): Job {
     every_ms: EVERY_MS,
     async run(signal) {
       const in_flight = new Map<string, Promise<void>>();
+      const cancelling = new Map<string, AbortController>();
       const failures: unknown[] = [];
       const begin = (operation: store.ClaimedOperation) => {
-        const work = carryOut(deps, operation, signal)
+        const cancel = new AbortController();
+        cancelling.set(operation.id, cancel);
+        if (operation.is_cancelled) cancel.abort();
+        const work = carryOut(deps, operation, { stop: signal, cancel: cancel.signal })
           .catch((error) => void failures.push(error))
-          .finally(() => in_flight.delete(operation.id));
+          .finally(() => {
+            in_flight.delete(operation.id);
+            cancelling.delete(operation.id);
+          });
         in_flight.set(operation.id, work);
       };
       try {
@@ -47,6 +55,7 @@ export function operationsJob(deps: JobDeps): Job {
           const claim = { node_id: deps.node_id, in_flight: [...in_flight.keys()], limit };
           if (limit > 0) (await store.claimOperationsForJob(deps.db, claim)).forEach(begin);
           if (in_flight.size === 0) break;
+          for (const id of await store.listCancelledForJob(deps.db, [...in_flight.keys()])) cancelling.get(id)?.abort();
           // Not until all are done: one compute that takes its time must not hold up a new branch.
           await Promise.race([...in_flight.values(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
         }
@@ -58,25 +67,33 @@ export function operationsJob(deps: JobDeps): Job {
   };
 }
 
-async function carryOut(deps: JobDeps, operation: store.ClaimedOperation, signal: AbortSignal): Promise<void> {
+interface Ending {
+  /** The server stops: a copy is given up, and begun anew after the restart. All else comes to its end. */
+  readonly stop: AbortSignal;
+  /** Somebody wants it given up. */
+  readonly cancel: AbortSignal;
+}
+
+async function carryOut(deps: JobDeps, operation: store.ClaimedOperation, { stop, cancel }: Ending): Promise<void> {
   const { id: operation_id, action, project_id } = operation;
   const started = deps.clock.monotonic_ms();
   try {
-    await deps.branches.run(operation.branch_id, () => perform(deps, operation));
+    await deps.branches.run(operation.branch_id, () => perform(deps, operation, AbortSignal.any([stop, cancel])));
     const duration_ms = deps.clock.monotonic_ms() - started;
     deps.log.event("operation.finished", { operation_id, action, project_id, duration_ms });
   } catch (error) {
     if (error instanceof StoppedAtStep) throw error;
-    const shutting_down = signal.aborted || (error instanceof DriverError && error.code === "shut_down");
+    if (cancel.aborted) return await recordCancellation(deps, operation);
+    const shutting_down = stop.aborted || (error instanceof DriverError && error.code === "shut_down");
     if (shutting_down) await store.releaseOperationForJob(deps.db, operation_id, deps.node_id);
     else await recordFailure(deps, operation, error);
   }
 }
 
-async function perform(deps: JobDeps, operation: store.ClaimedOperation): Promise<void> {
+async function perform(deps: JobDeps, operation: store.ClaimedOperation, signal: AbortSignal): Promise<void> {
   switch (operation.action) {
     case "create_timeline":
-      return await createTimeline(deps, operation);
+      return await createTimeline(deps, operation, signal);
     case "delete_timeline":
       return await deleteTimeline(deps, operation);
     case "start_compute":
@@ -107,6 +124,17 @@ async function recordFailure(deps: JobDeps, operation: store.ClaimedOperation, e
     await store.retryOperationForJob(deps.db, operation_id, deps.node_id, { ...failure, delay_ms });
     deps.log.event("operation.retried", event);
   }
+}
+
+async function recordCancellation(deps: JobDeps, operation: store.ClaimedOperation): Promise<void> {
+  const { id: operation_id, action, project_id, branch_id } = operation;
+  await deps.db.transaction().execute(async (tx) => {
+    await store.cancelOperationForJob(tx, operation, deps.node_id);
+    const { reset } = await getBranchForJob(tx, branch_id);
+    if (reset === null) await abandonBranchForJob(tx, branch_id);
+    else await cancelResetForJob(tx, branch_id, reset);
+  });
+  deps.log.event("operation.cancelled", { operation_id, action, project_id });
 }
 
 /** What was wished and cannot be had must not stand in the way of what was there before. */

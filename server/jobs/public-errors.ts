@@ -17,5 +17,6 @@ const PUBLIC_ERRORS: Partial<Record<DriverErrorCode, string>> = {
 const INTERNAL_ERROR = "internal error; the server's log has the detail";
 
 export function publicErrorOf(error: unknown): string {
+  if (error instanceof DriverError && error.code === "no_room") return error.message;
   return (error instanceof DriverError && PUBLIC_ERRORS[error.code]) || INTERNAL_ERROR;
 }

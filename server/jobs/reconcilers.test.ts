@@ -110,6 +110,14 @@ describe("the reconcilers", () => {
     assert.equal((await operationsOf(project.id))[0]?.status, "failed");
   });
 
+  it("what the disk has no room for is failed at once, and says how much it takes", async () => {
+    const { project } = await createProject(plane);
+    const said = "not enough room: needs 500,000 MB, has 20,000 MB";
+    await runOnce([jobNamed(plane.reconcilers({ storage: failingWith("no_room", said) }), "operations")]);
+    const [first] = await operationsOf(project.id);
+    assert.deepEqual([first?.status, first?.failures_count, first?.error], ["failed", 1, said]);
+  });
+
   it("a project whose storage is slow to make does not hold up another one", async () => {
     const slow = await createProject(plane, { name: "slow" });
     const gate = Promise.withResolvers<void>();

@@ -16,6 +16,7 @@ export interface ClaimedOperation {
   readonly endpoint_id: string | null;
   readonly action: OperationAction;
   readonly failures_count: number;
+  readonly is_cancelled: boolean;
 }
 
 export interface Claim {
@@ -48,8 +49,18 @@ export async function claimOperationsForJob(tx: Tx, claim: Claim): Promise<Claim
     update operations o set status = 'running', leased_by = ${claim.node_id}, leased_until = now() + ${LEASE},
       retry_at = null, copied_bytes = null, total_bytes = null, updated_at = now()
     from due where o.id = due.id
-    returning o.id, o.project_id, o.branch_id, o.endpoint_id, o.action, o.failures_count`.execute(tx);
+    returning o.id, o.project_id, o.branch_id, o.endpoint_id, o.action, o.failures_count,
+      o.cancel_requested_at is not null as is_cancelled`.execute(tx);
   return rows;
+}
+
+/** Which of these operations are to be given up. */
+export async function listCancelledForJob(tx: Tx, operation_ids: readonly string[]): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from operations where id = any (${operation_ids}::uuid[]) and cancel_requested_at is not null`.execute(
+    tx,
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** An operation that is ours to write to: a lease that was lost in the meantime leaves nothing to update. */
@@ -171,15 +182,31 @@ export async function failOperationForJob(
   await ours(tx, operation.id, node_id)
     .set({ status: "failed", error, failures_count, total_duration_ms: AGE_MS })
     .execute();
+  await cancelFollowing(tx, operation.branch_id, "an operation that had to come first has failed");
+}
+
+/** Ends an operation on request, and those of the branch that were to follow. */
+export async function cancelOperationForJob(
+  tx: Tx,
+  operation: { readonly id: string; readonly branch_id: string },
+  node_id: string,
+): Promise<void> {
+  await ours(tx, operation.id, node_id)
+    .set({ status: "cancelled", error: "cancelled on request", total_duration_ms: AGE_MS })
+    .execute();
+  await cancelFollowing(tx, operation.branch_id, "an operation that had to come first was cancelled");
+}
+
+async function cancelFollowing(tx: Tx, branch_id: string, error: string): Promise<void> {
   await tx
     .updateTable("operations")
     .set({
       status: "cancelled",
-      error: "an operation that had to come first has failed",
+      error,
       updated_at: sql<string>`now()`,
       total_duration_ms: AGE_MS,
     })
-    .where("branch_id", "=", operation.branch_id)
+    .where("branch_id", "=", branch_id)
     .where("status", "=", "scheduling")
     .execute();
 }

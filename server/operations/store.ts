@@ -13,7 +13,8 @@ import { findLostSince, LOST_SINCE, lostMessage } from "../placement/store.ts";
  */
 
 function toOperation(row: Selectable<OperationTable> & { readonly lost_since?: string | null }): Operation {
-  const waits = (row.status === "scheduling" || row.status === "running") && row.lost_since != null;
+  const is_open = row.status === "scheduling" || row.status === "running";
+  const waits = is_open && row.lost_since != null;
   const error = waits ? lostMessage(row.lost_since) : row.error;
   return {
     id: row.id,
@@ -21,7 +22,7 @@ function toOperation(row: Selectable<OperationTable> & { readonly lost_since?: s
     ...(row.branch_id === null ? {} : { branch_id: row.branch_id }),
     ...(row.endpoint_id === null ? {} : { endpoint_id: row.endpoint_id }),
     action: row.action,
-    status: row.status,
+    status: is_open && row.cancel_requested_at !== null ? "cancelling" : row.status,
     ...(error === null ? {} : { error }),
     failures_count: row.failures_count,
     ...(row.retry_at === null ? {} : { retry_at: row.retry_at }),
@@ -182,4 +183,29 @@ export async function getOperation(access: ProjectAccess, operation_id: string):
   const row = await operationsOf(access).where("o.id", "=", operation_id).executeTakeFirst();
   if (!row) throw new ApiError("not_found", "operation not found");
   return toOperation(row);
+}
+
+/**
+ * Records that an operation is to be given up, which a job does. Only a copy is worth it: all else is done in a moment, and
+ * half of it would be worse than none. What has ended by now is told as it is.
+ */
+export async function cancelOperation(access: ProjectAccess, operation_id: string): Promise<Operation> {
+  await getOperation(access, operation_id);
+  const { numUpdatedRows } = await access.tx
+    .updateTable("operations")
+    .set({ cancel_requested_at: sql<string>`now()`, retry_at: null })
+    .where("project_id", "=", access.project_id)
+    .where("id", "=", operation_id)
+    .where("status", "in", ["scheduling", "running"])
+    .where("action", "=", "create_timeline")
+    .where("branch_id", "in", (copied) =>
+      copied
+        .selectFrom("branches")
+        .select("id")
+        .where((eb) => eb.or([eb("reset", "is not", null), eb("parent_id", "is not", null)])),
+    )
+    .executeTakeFirstOrThrow();
+  const operation = await getOperation(access, operation_id);
+  if (numUpdatedRows === 1n || (operation.status !== "scheduling" && operation.status !== "running")) return operation;
+  throw new ApiError("unprocessable", "only the copying of a branch can be cancelled; wait for this operation");
 }

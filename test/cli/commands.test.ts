@@ -169,6 +169,8 @@ describe("the built command against a real server", () => {
     await well(["operations", "wait", ...of]);
     const { data, table } = await both<{ id: string; status: string }[]>(["operations", "list", ...of]);
     assert.ok(data.length > 0 && data.every(({ status }) => status === "finished"));
+    const ended = JSON.parse((await well(["operations", "cancel", data[0]?.id ?? "", ...of])).stdout);
+    assert.equal(ended.status, "finished", "what has ended is told as it is");
     assert.match(table, /^ID +Action +Status +Created at\n/);
     const got = await both<{ status: string }>(["operations", "get", data[0]?.id ?? "", ...of]);
     assert.equal(got.data.status, "finished");

@@ -419,6 +419,12 @@ export const CASES: Readonly<Record<string, Case>> = {
       params: { project_id: world.project_id, operation_id: await firstOf(world, "operations") },
     }),
   },
+  // One that has ended: a copy that goes on for as long as is needed is in `jobs/cancel.test.ts`.
+  cancelProjectOperation: {
+    request: async (world) => ({
+      params: { project_id: world.project_id, operation_id: await firstOf(world, "operations") },
+    }),
+  },
 };
 
 /** Operations without a case, or a message that says how to add one; for the tests that walk the table. */

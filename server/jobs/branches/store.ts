@@ -108,6 +108,18 @@ export async function cancelResetForJob(tx: Tx, branch_id: string, { backup_id, 
   if (backup_id !== null) await tx.deleteFrom("branches").where("id", "=", backup_id).execute();
 }
 
+/** Gives up a branch whose data never was: it is deleted, and its job removes what it stood for. */
+export async function abandonBranchForJob(tx: Tx, branch_id: string): Promise<void> {
+  const now = { deleted_at: sql<string>`now()` };
+  await tx.updateTable("branches").set(now).where("id", "=", branch_id).where("deleted_at", "is", null).execute();
+  await tx
+    .updateTable("endpoints")
+    .set(now)
+    .where("branch_id", "=", branch_id)
+    .where("deleted_at", "is", null)
+    .execute();
+}
+
 async function replaceContent(tx: Tx, from_id: string, to_id: string, reseal: Reseal): Promise<void> {
   await tx.deleteFrom("databases").where("branch_id", "=", to_id).execute();
   await tx.deleteFrom("roles").where("branch_id", "=", to_id).execute();

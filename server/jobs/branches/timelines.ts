@@ -16,13 +16,13 @@ import {
   type Reseal,
 } from "./store.ts";
 
-/** Makes the data of a branch: empty for a root, a clone of its parent's, or of what it is restored from. */
-export async function createTimeline(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
+/** Makes the data of a branch: empty for a root, a clone of its parent's, or of what it is restored from. The signal ends a copy. */
+export async function createTimeline(deps: JobDeps, operation: ClaimedOperation, signal: AbortSignal): Promise<void> {
   const branch = await getBranchForJob(deps.db, operation.branch_id);
-  if (branch.reset !== null) return await resetTimeline(deps, operation, branch, branch.reset);
+  if (branch.reset !== null) return await resetTimeline(deps, operation, branch, branch.reset, signal);
   if (branch.schema_of !== null) return await seedTimeline(deps, operation, branch, branch.schema_of);
   await reach(deps, "create_timeline:claimed");
-  const origin = await makeStorage(deps, operation, branch);
+  const origin = await makeStorage(deps, operation, branch, signal);
   await reach(deps, "create_timeline:storage_made");
   await deps.db.transaction().execute(async (tx) => {
     await finishOperationForJob(tx, operation.id, deps.node_id);
@@ -54,29 +54,41 @@ async function seedTimeline(deps: JobDeps, operation: ClaimedOperation, branch: 
   await reach(deps, "seed_timeline:finished");
 }
 
-async function makeStorage(deps: JobDeps, operation: ClaimedOperation, branch: BranchRow) {
+async function makeStorage(deps: JobDeps, operation: ClaimedOperation, branch: BranchRow, signal: AbortSignal) {
   const { storage_id, parent_id, pg_version } = branch;
   if (parent_id === null) {
     await deps.storage.createRoot(storage_id, { pg_version });
     return undefined;
   }
   const parent = await getBranchForJob(deps.db, parent_id);
-  return await clone(deps, operation, storage_id, parent.storage_id);
+  return await clone(deps, operation, storage_id, parent.storage_id, signal);
 }
 
-async function clone(deps: JobDeps, { id }: ClaimedOperation, storage_id: string, from_storage_id: string) {
+async function clone(
+  deps: JobDeps,
+  { id }: ClaimedOperation,
+  storage_id: string,
+  from_storage_id: string,
+  signal: AbortSignal,
+) {
   const onProgress = (progress: CopyProgress) => noteProgressForJob(deps.db, id, progress);
-  return await deps.storage.branch(storage_id, from_storage_id, { onProgress });
+  return await deps.storage.branch(storage_id, from_storage_id, { onProgress, signal });
 }
 
 /**
  * Replaces a branch's data. The clone is made beside it while its compute runs on; the compute is stopped only
  * for the moment in which the one becomes the other, so that the backup has everything that was written.
  */
-async function resetTimeline(deps: JobDeps, operation: ClaimedOperation, branch: BranchRow, reset: BranchReset) {
+async function resetTimeline(
+  deps: JobDeps,
+  operation: ClaimedOperation,
+  branch: BranchRow,
+  reset: BranchReset,
+  signal: AbortSignal,
+) {
   await reach(deps, "reset_timeline:claimed");
   const source = await getBranchForJob(deps.db, reset.source_id);
-  const origin = await clone(deps, operation, reset.storage_id, source.storage_id);
+  const origin = await clone(deps, operation, reset.storage_id, source.storage_id, signal);
   await reach(deps, "reset_timeline:storage_made");
   for (const id of await listEndpointIdsForJob(deps.db, branch.id)) {
     const compute = await findComputeForJob(deps.db, id);

@@ -1,13 +1,19 @@
-import type { Operation } from "@latchkey/contract/operations.ts";
+import { cancelProjectOperation, listProjectOperations, type Operation } from "@latchkey/contract/operations.ts";
 import { useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import { api } from "../../api/client.ts";
+import { explain } from "../../api/errors.ts";
+import { refresh } from "../../api/queries.ts";
 import { Failure } from "../../components/Failures.tsx";
 import { describeAction, isMoving, useOperations } from "../../components/projects/operations.ts";
 import { describeProgress, OperationState } from "../../components/projects/states.tsx";
 import { useTableView } from "../../components/table-view.ts";
+import { Button } from "../../ui/Button.tsx";
 import { Mono } from "../../ui/Code.tsx";
 import { type Column, DataTable } from "../../ui/DataTable.tsx";
 import { Empty, Page } from "../../ui/Page.tsx";
 import { Time } from "../../ui/Time.tsx";
+import { announce } from "../../ui/Toasts.tsx";
 
 const COLUMNS: readonly Column<Operation>[] = [
   {
@@ -35,7 +41,12 @@ const COLUMNS: readonly Column<Operation>[] = [
     width: "w-36",
     value: ({ status }) => status,
     search: ({ status }) => status,
-    cell: (operation) => <OperationState operation={operation} />,
+    cell: (operation) => (
+      <span className="flex flex-wrap items-center gap-2">
+        <OperationState operation={operation} />
+        {operation.progress && operation.status === "running" && <CancelCopy operation={operation} />}
+      </span>
+    ),
   },
   {
     id: "id",
@@ -63,6 +74,27 @@ const COLUMNS: readonly Column<Operation>[] = [
     cell: ({ created_at }) => <Time at={created_at} />,
   },
 ];
+
+/** Of a copy, which may take hours; all else is done in a moment. */
+function CancelCopy({ operation: { id: operation_id, project_id } }: { readonly operation: Operation }) {
+  const [busy, setBusy] = useState(false);
+  const cancel = async () => {
+    setBusy(true);
+    try {
+      await api.call(cancelProjectOperation, { params: { project_id, operation_id } });
+      await refresh(listProjectOperations);
+    } catch (error) {
+      announce(explain(error).title);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Button busy={busy} onClick={() => void cancel()}>
+      Cancel copy
+    </Button>
+  );
+}
 
 function formatDuration(ms: number): string {
   return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;

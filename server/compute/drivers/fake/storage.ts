@@ -41,13 +41,18 @@ export class FakeStorage implements StorageDriver {
     });
   }
 
-  async branch(branch_id: string, from_branch_id: string, { onProgress }: BranchOptions = {}): Promise<BranchOrigin> {
+  async branch(
+    branch_id: string,
+    from_branch_id: string,
+    { onProgress, signal }: BranchOptions = {},
+  ): Promise<BranchOrigin> {
     const { branches, switches, turns, clock } = this.#options;
     for (const id of [branch_id, from_branch_id]) checkId(id);
     await switches.meet("branch", branch_id);
     return await turns.take(`branch ${branch_id}`, async () => {
       const present = await branches.find(branch_id);
       if (present?.origin) return present.origin;
+      if (signal?.aborted) throw new DriverError("aborted", "the copy was ended");
       const from = await branches.find(from_branch_id);
       if (!from) throw new DriverError("branch_missing", "there is no branch to clone");
       const origin = {

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock } from "../../../clock.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { freePort, makePlace, newPassword, withSession } from "../../../postgres/testing.ts";
+import { DriverError } from "../../driver.ts";
 import { findCopyMethod } from "./clone.ts";
 import { openLocalDriver } from "./driver.ts";
 
@@ -137,4 +140,43 @@ test("how files are copied is found out by trying, and leaves nothing behind", a
   const { dataDir } = await makePlace(t);
   assert.match(await findCopyMethod(dataDir), /^(reflink|copy)$/);
   assert.equal(await findCopyMethod("/nowhere"), "copy");
+});
+
+test("a copy that the disk has no room for is refused before it begins, with what it needs", async (t) => {
+  const place = await makePlace(t);
+  let free = 0;
+  const options = { clock: systemClock, spares: 0, freeBytes: async () => free };
+  const { storage, compute } = await openLocalDriver({ ...place, ...options });
+  place.closing.push(() => compute.shutdown());
+  const [version = 0] = storage.capabilities().pg_versions;
+  await storage.createRoot("br-parent", { pg_version: version });
+  if (storage.capabilities().branching === "shared") return;
+  const { physical_bytes } = await storage.stat("br-parent");
+  free = 512 * 1024 * 1024 + physical_bytes / 2;
+  await assert.rejects(storage.branch("br-child", "br-parent"), (error) => {
+    assert.ok(error instanceof DriverError && error.code === "no_room");
+    assert.match(error.message, /^not enough room: needs [\d,]+ MB, has [\d,]+ MB$/);
+    return true;
+  });
+  assert.deepEqual(await storage.list(), ["br-parent"]);
+  assert.deepEqual(await readdir(join(place.dataDir, "local/work")), []);
+  free = 512 * 1024 * 1024 + physical_bytes * 2;
+  await storage.branch("br-child", "br-parent");
+});
+
+test("a copy that is ended half-way leaves nothing on the disk", async (t) => {
+  const place = await makePlace(t);
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
+  place.closing.push(() => compute.shutdown());
+  const [version = 0] = storage.capabilities().pg_versions;
+  await storage.createRoot("br-parent", { pg_version: version });
+  for (const delay_ms of [0, 5, 20, 60]) {
+    const signal = AbortSignal.timeout(delay_ms);
+    await storage.branch("br-child", "br-parent", { signal }).then(
+      () => storage.remove("br-child"),
+      (error) => assert.ok(error instanceof DriverError && error.code === "aborted", String(error)),
+    );
+    assert.deepEqual(await storage.list(), ["br-parent"]);
+    assert.deepEqual(await readdir(join(place.dataDir, "local/work")), []);
+  }
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../../../clock.ts";
@@ -9,6 +9,7 @@ import { runCommand } from "../../../postgres/command.ts";
 import { findPostmaster, syncDataDirectory } from "../../../postgres/data-directory.ts";
 import { PostgresError } from "../../../postgres/errors.ts";
 import {
+  discard,
   exists,
   makeOwned,
   makePassage,
@@ -32,11 +33,13 @@ export interface CloneParts {
   readonly clock: Pick<Clock, "now_ms">;
   readonly method: CopyMethod;
   readonly turns: Turns;
+  /** How many bytes a file system has to give. */
+  readonly freeBytes: (directory: string) => Promise<number>;
   /** The superuser's way into the compute that runs on a branch; undefined when none is known to run. */
   readonly adminOf: (branch_id: string) => AdminAddress | undefined;
 }
 
-type Cloning = CloneParts & { readonly onProgress?: BranchOptions["onProgress"] };
+type Cloning = CloneParts & BranchOptions;
 
 const PROGRESS_EVERY_MS = 500;
 
@@ -65,6 +68,25 @@ export async function findCopyMethod(directory: string): Promise<CopyMethod> {
   }
 }
 
+export async function freeBytes(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
+
+/** Left free by every copy: the control plane's own database, and the other computes, write to the same disk. */
+const RESERVE_BYTES = 512 * 1024 * 1024;
+
+/** Throws `no_room` before a copy that could not come to its end, and would stop everybody else on the way. */
+async function refuseWithoutRoom({ method, layout, freeBytes }: CloneParts, source: string): Promise<void> {
+  if (method !== "copy") return;
+  const [needed, free] = [await sizeOf(dataOf(source)), await freeBytes(layout.work)];
+  if (needed + RESERVE_BYTES <= free) return;
+  const has = Math.max(0, free - RESERVE_BYTES);
+  throw new DriverError("no_room", `not enough room: needs ${inMegabytes(needed)}, has ${inMegabytes(has)}`);
+}
+
+const inMegabytes = (bytes: number) => `${Math.ceil(bytes / 1_000_000).toLocaleString("en")} MB`;
+
 /**
  * Makes `target` a copy of the branch at `source`. A running source is copied by PostgreSQL's low-level backup:
  * a temporary slot keeps the log from its start on, files are copied while they change, and the clone's first
@@ -76,6 +98,8 @@ export async function cloneBranch(
   target: string,
 ): Promise<BranchOrigin> {
   const { layout, binaries, account, turns, clock } = parts;
+  refuseIfAborted(parts);
+  await refuseWithoutRoom(parts, from.folder);
   const folder = join(layout.work, `clone-${randomBytes(6).toString("hex")}`);
   await mkdir(folder, { mode: 0o700 });
   try {
@@ -83,6 +107,7 @@ export async function cloneBranch(
     await makeOwned(dataOf(folder), account);
     // One at a time from each source: every backup begins with a checkpoint, and slots are few.
     const lsn = await turns.take(`clones of ${from.branch_id}`, async () => {
+      refuseIfAborted(parts);
       const stopped = await turns.take(`branch ${from.branch_id}`, () => copyStopped(parts, from.folder, folder));
       return stopped ?? (await copyRunning(parts, from, folder));
     });
@@ -91,13 +116,22 @@ export async function cloneBranch(
     const at = new Date(clock.now_ms()).toISOString();
     const origin: BranchOrigin = { from_branch_id: from.branch_id, method, copied_bytes, lsn, at };
     await writePrivateDurably(originOf(folder), JSON.stringify(origin));
-    await syncDataDirectory(dataOf(folder), { binaries, account });
+    await syncDataDirectory(dataOf(folder), { binaries, account, ...(parts.signal && { signal: parts.signal }) });
+    refuseIfAborted(parts);
     await rename(folder, target);
     await syncDirectory(layout.branches);
     return origin;
+  } catch (error) {
+    refuseIfAborted(parts, error);
+    throw error;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // What was killed in the middle of a file still finishes that.
+    await discard(folder);
   }
+}
+
+function refuseIfAborted({ signal }: Cloning, cause?: unknown): void {
+  if (signal?.aborted) throw new DriverError("aborted", "the copy was ended", { cause });
 }
 
 /** Copies a source that no server works on, or returns undefined. To be called while none can be started. */
@@ -189,16 +223,22 @@ async function copyFirstPassword(source: string, folder: string): Promise<void> 
  * Copies files and directories with owners, modes and times. What a running server deletes meanwhile is no
  * failure: the log tells of it. Everything else is: a file that was left out would be missed much later.
  */
-async function copyEntries({ method }: CloneParts, from: string, names: readonly string[], to: string): Promise<void> {
+async function copyEntries(parts: Cloning, from: string, names: readonly string[], to: string): Promise<void> {
+  const { method, signal } = parts;
   if (names.length === 0) return;
   const share = method === "reflink" ? ["--reflink=always"] : [];
   try {
     await runCommand("cp", ["-a", ...share, "--", ...names.map((name) => join(from, name)), to], {
       error_lines: Number.POSITIVE_INFINITY,
+      ...(signal === undefined ? {} : { signal }),
     });
   } catch (error) {
     if (!(error instanceof PostgresError)) throw error;
     const lines = error.message.replace(/^cp failed: /, "").split("\n");
+    // Others have written meanwhile.
+    if (lines.some((line) => line.endsWith(": No space left on device"))) {
+      throw new DriverError("no_room", "not enough room: the disk is full", { cause: error });
+    }
     if (!lines.every((line) => line.endsWith(": No such file or directory"))) throw error;
   }
 }

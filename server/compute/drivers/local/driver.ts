@@ -8,7 +8,7 @@ import { discard, makePassage, prepareDataDir, removeLeftovers } from "../../../
 import type { PgBouncer } from "../../../postgres/pgbouncer.ts";
 import type { Drivers } from "../../driver.ts";
 import { Turns } from "../turns.ts";
-import { findCopyMethod } from "./clone.ts";
+import { findCopyMethod, freeBytes as freeBytesOfDisk } from "./clone.ts";
 import { LocalCompute } from "./compute.ts";
 import { layoutOf } from "./layout.ts";
 import { LocalStorage } from "./storage.ts";
@@ -27,6 +27,8 @@ export interface LocalDriverOptions {
   readonly pgbouncer?: PgBouncer | undefined;
   /** Copies of the template kept ready for new branches, 40 MB each; 2 when absent, 0 keeps none. */
   readonly spares?: number;
+  /** For tests: absent, the file system is asked. */
+  readonly freeBytes?: (directory: string) => Promise<number>;
 }
 
 const SPARES = 2;
@@ -47,6 +49,7 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
     pgbouncer,
     spares = SPARES,
     mayStart = async () => true,
+    freeBytes = freeBytesOfDisk,
   } = options;
   const layout = layoutOf(dataDir);
   await prepareDataDir(dataDir, account);
@@ -73,7 +76,7 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
     const compute = new LocalCompute({ ...machine, turns, log, mayStart, release });
     await compute.endLeftPoolers();
     const adminOf = (branch_id: string) => compute.adminOf(branch_id);
-    const parts = { layout, binaries, account, clock, method, turns, adminOf };
+    const parts = { layout, binaries, account, clock, method, turns, adminOf, freeBytes };
     return { storage: new LocalStorage({ ...parts, template, pg_version: binaries.major }), compute };
   } catch (error) {
     await unlock();

@@ -60,14 +60,14 @@ export class LocalStorage implements StorageDriver {
     });
   }
 
-  async branch(branch_id: string, from_branch_id: string, { onProgress }: BranchOptions = {}): Promise<BranchOrigin> {
+  async branch(branch_id: string, from_branch_id: string, options: BranchOptions = {}): Promise<BranchOrigin> {
     const { layout, turns } = this.#options;
     const [folder, source] = [folderOf(layout.branches, branch_id), folderOf(layout.branches, from_branch_id)];
     return await turns.take(`branch ${branch_id}`, async () => {
       const present = await readOrigin(folder);
       if (present !== undefined) return present;
       if (!(await exists(dataOf(source)))) throw new DriverError("branch_missing", "there is no branch to clone");
-      return await cloneBranch({ ...this.#options, onProgress }, { branch_id: from_branch_id, folder: source }, folder);
+      return await cloneBranch({ ...this.#options, ...options }, { branch_id: from_branch_id, folder: source }, folder);
     });
   }
 

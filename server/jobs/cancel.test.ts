@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, it } from "node:test";
+import { waitFor } from "../../test/harness/server.ts";
+import { systemClock } from "../clock.ts";
+import { DriverError, type StorageDriver } from "../compute/driver.ts";
+import { openFakeDriver } from "../compute/drivers/fake/driver.ts";
+import { JobRunner } from "./runner.ts";
+import { type CreatedProject, createProject, openPlane, type Plane, runOnce } from "./test-plane.ts";
+
+interface Told {
+  readonly id: string;
+  readonly action: string;
+  readonly status: string;
+  readonly error?: string;
+  readonly failures_count: number;
+}
+
+/** On the fake driver, with a copy that goes on until it is ended. */
+describe("a copy that takes long", () => {
+  let plane: Plane;
+  let root: CreatedProject;
+  let path: string;
+  let copying = Promise.withResolvers<void>();
+  before(async () => {
+    plane = await openPlane((dataDir) => openFakeDriver({ dataDir, clock: systemClock }));
+    root = await createProject(plane);
+    await runOnce(plane.reconcilers());
+    path = `/projects/${root.project.id}`;
+  });
+  after(() => plane.close());
+  beforeEach(() => {
+    copying = Promise.withResolvers<void>();
+  });
+
+  function endlessStorage(): StorageDriver {
+    const { storage } = plane.drivers();
+    return {
+      capabilities: () => storage.capabilities(),
+      createRoot: storage.createRoot.bind(storage),
+      stat: storage.stat.bind(storage),
+      list: storage.list.bind(storage),
+      remove: storage.remove.bind(storage),
+      branch: (_id, _from, { signal } = {}) =>
+        new Promise((_, reject) => {
+          const end = () => reject(new DriverError("aborted", "the copy was ended"));
+          if (signal?.aborted) end();
+          signal?.addEventListener("abort", end);
+          copying.resolve();
+        }),
+    };
+  }
+
+  async function whileCopying(work: (runner: JobRunner) => Promise<void>): Promise<void> {
+    const jobs = plane.reconcilers({ storage: endlessStorage() });
+    const runner = new JobRunner(jobs, { clock: systemClock, log: plane.log });
+    runner.start();
+    try {
+      await copying.promise;
+      await work(runner);
+    } finally {
+      await runner.stop();
+    }
+  }
+
+  async function createBranch() {
+    type Made = { branch: { id: string }; operations: [Told, Told] };
+    const body = { endpoints: [{ type: "read_write" }] };
+    return (await plane.call<Made>("POST", `${path}/branches`, { body })).body;
+  }
+  const told = async (id: string) =>
+    (await plane.call<{ operation: Told }>("GET", `${path}/operations/${id}`)).body.operation;
+  const cancel = (id: string) => plane.call<{ operation: Told }>("POST", `${path}/operations/${id}/cancel`);
+  const cancelled = async (id: string) =>
+    await waitFor("the end of the copy", async () => (await told(id)).status === "cancelled");
+
+  it("is given up on request, and nothing is left of the branch", async () => {
+    const { branch, operations } = await createBranch();
+    const [copy, start] = operations;
+    await whileCopying(async () => {
+      assert.equal((await plane.call("DELETE", `${path}/branches/${branch.id}`)).status, 423);
+      const { status, body } = await cancel(copy.id);
+      assert.deepEqual([status, body.operation.status], [200, "cancelling"]);
+      await cancelled(copy.id);
+    });
+    assert.equal((await told(copy.id)).error, "cancelled on request");
+    assert.equal((await told(start.id)).status, "cancelled");
+    assert.equal((await cancel(copy.id)).body.operation.status, "cancelled", "once more does no harm");
+    await runOnce(plane.reconcilers());
+    assert.equal((await plane.call("GET", `${path}/branches/${branch.id}`)).status, 404);
+    assert.deepEqual(await plane.onMachine(), { computes: [root.endpoints[0].id], branches: [root.branch.id] });
+    assert.match(plane.logged(), /operation\.cancelled/);
+  });
+
+  it("is given up by a server that starts again after it was to be", async () => {
+    const { branch, operations } = await createBranch();
+    await cancel(operations[0].id);
+    await runOnce(plane.reconcilers());
+    assert.equal((await told(operations[0].id)).status, "cancelled");
+    assert.equal((await plane.call("GET", `${path}/branches/${branch.id}`)).status, 404);
+  });
+
+  it("of a branch that is being restored leaves that as it was", async () => {
+    const { branch } = await createBranch();
+    await runOnce(plane.reconcilers());
+    const { body } = await plane.call<{ operations: [Told] }>("POST", `${path}/branches/${branch.id}/restore`, {
+      body: { source_branch_id: root.branch.id },
+    });
+    const [{ id }] = body.operations;
+    await whileCopying(async () => {
+      await cancel(id);
+      await cancelled(id);
+    });
+    const found = await plane.call<{ branch: { current_state: string } }>("GET", `${path}/branches/${branch.id}`);
+    assert.equal(found.body.branch.current_state, "ready");
+    assert.equal((await plane.call("DELETE", `${path}/branches/${branch.id}`)).status, 200);
+    await runOnce(plane.reconcilers());
+  });
+
+  it("does not hold up a server that stops, and is made after its restart", async () => {
+    const { branch, operations } = await createBranch();
+    await whileCopying(async (runner) => await runner.stop());
+    const { status, failures_count } = await told(operations[0].id);
+    assert.deepEqual([status, failures_count], ["scheduling", 0]);
+    await runOnce(plane.reconcilers());
+    assert.equal((await told(operations[0].id)).status, "finished");
+    await plane.call("DELETE", `${path}/branches/${branch.id}`);
+    await runOnce(plane.reconcilers());
+  });
+
+  it("is the only thing that can be cancelled", async () => {
+    const { body } = await plane.call<{ operations: [Told] }>(
+      "POST",
+      `${path}/endpoints/${root.endpoints[0].id}/restart`,
+    );
+    const { status, body: refused } = await cancel(body.operations[0].id);
+    assert.equal(status, 422);
+    assert.match(JSON.stringify(refused), /only the copying of a branch/);
+    await runOnce(plane.reconcilers());
+    assert.equal((await cancel("00000000-0000-4000-8000-000000000000")).status, 404);
+  });
+});
