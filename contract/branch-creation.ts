@@ -28,6 +28,7 @@ export const createProjectBranch = contract({
           parent_id: Type.Optional(ResourceId),
           name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE })),
           protected: Type.Optional(Type.Boolean()),
+          archived: Type.Optional(Type.Literal(false)),
           init_source: Type.Optional(OneOf("parent-data", "schema-only")),
           expires_at: Type.Optional(Timestamp),
         },

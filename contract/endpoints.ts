@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
 import { OfBranch } from "./branches.ts";
 import { Body, NOT_OFFERED, OneOf, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
+import { AutoscalingLimits } from "./compute-size.ts";
 import { Operation } from "./operations.ts";
 import { contract } from "./route.ts";
 
@@ -36,7 +37,9 @@ export const Endpoint = Type.Object({
     }),
   ),
   settings: Type.Object({ pg_settings: Type.Record(Type.String(), Type.String()) }),
-  pooler_enabled: Type.Boolean(),
+  pooler_enabled: Type.Boolean({
+    description: "Whether its node has a pooler, which the host with `-pooler` leads to.",
+  }),
   pooler_mode: OneOf("transaction"),
   disabled: Type.Boolean(),
   passwordless_access: Type.Boolean(),
@@ -82,6 +85,9 @@ const SuspendTimeout = Type.Integer({
     "Seconds without a query or an open transaction after which the compute is suspended; 0: 300, -1: never.",
 });
 
+/** What runs computes here. */
+export const PROVISIONER = "local";
+
 /** What a new compute may be given. */
 const Options = {
   type: Type.Literal("read_write", {
@@ -89,12 +95,22 @@ const Options = {
     [NOT_OFFERED]: ["read_only"],
   }),
   settings: Type.Optional(Settings),
+  ...AutoscalingLimits,
+  provisioner: Type.Optional(Type.Literal(PROVISIONER)),
   suspend_timeout_seconds: Type.Optional(SuspendTimeout),
+};
+
+/** What an endpoint tells that cannot be chosen. Clients that send back what they have read may name it. */
+const Fixed = {
+  pooler_enabled: Type.Optional(Type.Boolean({ description: "As the endpoint tells it, if at all." })),
+  pooler_mode: Type.Optional(Type.Literal("transaction")),
+  passwordless_access: Type.Optional(Type.Literal(false)),
 };
 export const EndpointOptions = Body(Options);
 export type EndpointOptions = Static<typeof EndpointOptions>;
 export const DefaultEndpointSettings = Body({
   pg_settings: Settings.properties.pg_settings,
+  ...AutoscalingLimits,
   suspend_timeout_seconds: Type.Optional(SuspendTimeout),
 });
 export type DefaultEndpointSettings = Static<typeof DefaultEndpointSettings>;
@@ -149,6 +165,7 @@ export const createProjectEndpoint = contract({
   body: Body({
     endpoint: Body({
       ...Options,
+      ...Fixed,
       branch_id: ResourceId,
       name: Type.Optional(EndpointName),
       region_id: Type.Optional(Type.String({ maxLength: 60, description: "The project's, if at all." })),
@@ -164,13 +181,20 @@ export const updateProjectEndpoint = contract({
   method: "PATCH",
   path: "/projects/{project_id}/endpoints/{endpoint_id}",
   tag,
-  summary: "Rename a compute, disable it, or change its settings or when it is suspended",
-  description: "Settings replace those that were chosen before, and restart the compute.",
+  summary: "Rename a compute, disable it, or change its size, its settings or when it is suspended",
+  description:
+    "Settings replace those that were chosen before. They restart the compute, and so does another `autoscaling_limit_max_cu`.",
   params: OfEndpoint,
   body: Body({
     endpoint: Body({
+      ...Fixed,
+      branch_id: Type.Optional(
+        Type.String({ maxLength: 60, description: "As the endpoint tells it, if at all: computes do not move." }),
+      ),
       name: Type.Optional(EndpointName),
       settings: Options.settings,
+      ...AutoscalingLimits,
+      provisioner: Options.provisioner,
       disabled: Type.Optional(Type.Boolean()),
       suspend_timeout_seconds: Options.suspend_timeout_seconds,
     }),

@@ -1,9 +1,10 @@
 import Type, { type Static } from "typebox";
 import { Branch } from "./branches.ts";
 import { Body, Empty, Pagination, PRINTABLE, pageQuery, ResourceId, Timestamp } from "./common.ts";
+import { AutoscalingLimits } from "./compute-size.ts";
 import { ConnectionDetails } from "./connection.ts";
 import { Database } from "./databases.ts";
-import { DefaultEndpointSettings, Endpoint } from "./endpoints.ts";
+import { DefaultEndpointSettings, Endpoint, PROVISIONER } from "./endpoints.ts";
 import { Operation } from "./operations.ts";
 import { PostgresName, Role } from "./roles.ts";
 import { contract } from "./route.ts";
@@ -39,8 +40,16 @@ export const ProjectSettings = Body({
       protected_branches_only: Type.Optional(Type.Boolean()),
     }),
   ),
+  // What is not offered, for clients that send every setting with every change.
+  enable_logical_replication: Type.Optional(Type.Literal(false)),
+  block_public_connections: Type.Optional(Type.Literal(false)),
+  block_vpc_connections: Type.Optional(Type.Literal(false)),
+  hipaa: Type.Optional(Type.Literal(false)),
 });
 export type ProjectSettings = Static<typeof ProjectSettings>;
+
+/** Seconds of the past that a branch can be made from: none. */
+const HistoryRetention = Type.Literal(0);
 
 /** Fields that Neon's project and its list item share. */
 const ProjectFields = {
@@ -50,7 +59,7 @@ const ProjectFields = {
   name: Type.String(),
   provisioner: Type.String(),
   pg_version: Type.Integer(),
-  proxy_host: Type.String(),
+  proxy_host: Type.String({ description: "The domain of its computes, or where their ports are." }),
   branch_logical_size_limit: Type.Integer(),
   branch_logical_size_limit_bytes: Type.Integer(),
   store_passwords: Type.Boolean(),
@@ -154,8 +163,12 @@ export const createProject = contract({
       ),
       pg_version: Type.Optional(Type.Integer({ minimum: 14, maximum: 99 })),
       store_passwords: Type.Optional(Type.Literal(true)),
+      history_retention_seconds: Type.Optional(HistoryRetention),
+      provisioner: Type.Optional(Type.Literal(PROVISIONER)),
       settings: Type.Optional(ProjectSettings),
       default_endpoint_settings: Type.Optional(DefaultEndpointSettings),
+      // Neon's former names of those in `default_endpoint_settings`, which go before these.
+      ...AutoscalingLimits,
       branch: Type.Optional(
         Body({
           name: Type.Optional(Name),
@@ -200,6 +213,7 @@ export const updateProject = contract({
   body: Body({
     project: Body({
       name: Type.Optional(Name),
+      history_retention_seconds: Type.Optional(HistoryRetention),
       settings: Type.Optional(ProjectSettings),
       default_endpoint_settings: Type.Optional(DefaultEndpointSettings),
     }),

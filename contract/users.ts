@@ -17,7 +17,7 @@ const AuthAccount = Type.Object({
   image: Type.String(),
 });
 
-/** Neon's shape of the person who calls; limits of -1 mean that this instance sets none (for autoscaling, 0). */
+/** Neon's shape of the person who calls; limits of -1 mean that this instance sets none. */
 export const CurrentUser = Type.Object({
   id: Uuid,
   email: Type.String(),
@@ -88,6 +88,9 @@ const Region = Type.Object({
   default: Type.Boolean(),
   geo_lat: Type.String(),
   geo_long: Type.String(),
+  compute_sizes: Type.Array(Type.Number(), {
+    description: "Ours: the sizes of computes, in CU, that the machine of this server has room for.",
+  }),
 });
 
 export const getActiveRegions = contract({

@@ -57,7 +57,7 @@ export async function serve(
   serving: Serving,
 ): Promise<void> {
   const { db, pool, sealer } = instance;
-  const { node_id, settings, pools_connections } = assignment;
+  const { node_id, settings, capacity, pools_connections } = assignment;
   const { poke, readMetrics, log, started } = serving;
   const storage = { capabilities: () => assignment.storage };
   const identity = createIdentity({
@@ -86,7 +86,7 @@ export async function serve(
   const routes = [
     ...userRoutes({
       ...{ identity, sign_up: config.sign_up, public_url: config.public_url },
-      ...{ pools_connections, mailer, version, clock },
+      ...{ capacity, pools_connections, mailer, version, clock },
     }),
     ...sessionRoutes({ identity, db, clock }),
     ...oauthRoutes({ public_url: config.public_url, clock }),
@@ -94,10 +94,10 @@ export async function serve(
     ...memberRoutes(),
     ...invitationRoutes({ public_url: config.public_url, mailer }),
     ...apiKeyRoutes(),
-    ...projectRoutes({ sealer, node_id, storage, settings }),
+    ...projectRoutes({ sealer, node_id, storage, settings, capacity }),
     ...consumptionRoutes(),
-    ...branchRoutes({ sealer, node_id, settings, clock, poke }),
-    ...endpointRoutes({ settings }),
+    ...branchRoutes({ sealer, node_id, settings, capacity, clock, poke }),
+    ...endpointRoutes({ settings, capacity }),
     ...endpointLogRoutes({ clock, poke }),
     ...roleRoutes({ sealer }),
     ...databaseRoutes(),

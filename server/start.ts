@@ -45,21 +45,16 @@ export async function startNode(config: Config, log: Log, started: Stack, onTake
     ...{ wake: machinery.waking.wake, rest: machinery.waking.rest, changePort: machinery.changePort },
   });
   started.add("gateway", () => gateway.close(GATEWAY_DRAIN_MS));
-  const { pg_versions } = drivers.storage.capabilities();
+  const storage = drivers.storage.capabilities();
+  const { settings, capacity, pooling: pools_connections } = drivers.compute.capabilities();
   await hold.announce({
-    ...{ network: thisNetwork(), pg_versions, version },
+    ...{ network: thisNetwork(), pg_versions: storage.pg_versions, version, capacity, pools_connections },
     address: gateway.link ? (node_address?.text ?? `127.0.0.1:${gateway.link.port}`) : null,
     certificate_digest: gateway.link?.certificate_digest ?? null,
   });
   const jobs = new JobRunner([...machinery.jobs, ...gateway.jobs], { clock, log });
   const poke = () => jobs.poke();
-  const assignment: Assignment = {
-    connection,
-    node_id,
-    storage: drivers.storage.capabilities(),
-    settings: drivers.compute.capabilities().settings,
-    pools_connections: drivers.compute.capabilities().pooling,
-  };
+  const assignment: Assignment = { connection, node_id, storage, settings, capacity, pools_connections };
   jobs.start();
   started.add("jobs", () => jobs.stop());
   // Last to start and first to stop: whoever gets an answer gets it from a whole server.

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Clock } from "./clock.ts";
 import type { StorageCapabilities } from "./compute/driver.ts";
+import type { Capacity } from "./compute/size.ts";
 import type { Connection } from "./db/pool.ts";
 import { ApiError } from "./errors.ts";
 import { describeError, type Log } from "./log.ts";
@@ -19,6 +20,7 @@ export interface Assignment {
   /** What the drivers, which only the primary has, can do. */
   readonly storage: StorageCapabilities;
   readonly settings: readonly string[];
+  readonly capacity: Capacity;
   readonly pools_connections: boolean;
 }
 

@@ -6,7 +6,7 @@ import type { ProjectAccess } from "../access/handles.ts";
 import { copyDatabases, insertDatabase } from "../databases/store.ts";
 import { newAdminPassword, sealAdminPassword } from "../endpoints/admin-password.ts";
 import { connectionUri, poolerHost } from "../endpoints/connection-uri.ts";
-import { chooseSettings, chooseSuspendTimeout } from "../endpoints/settings.ts";
+import { chooseCompute, type Offered } from "../endpoints/settings.ts";
 import { insertEndpoint } from "../endpoints/store.ts";
 import { newBranchId, newEndpointId } from "../ids.ts";
 import type { Sealer } from "../keys/seal.ts";
@@ -16,12 +16,10 @@ import { copyRoles, insertRole } from "../roles/store.ts";
 import { checkExpiry } from "./rules.ts";
 import { getDefaultBranch, getNodeOf, insertBranch, insertChild } from "./store.ts";
 
-export interface BranchDeps {
+export interface BranchDeps extends Offered {
   readonly sealer: Sealer;
   /** The node that serves this request. */
   readonly node_id: string;
-  /** PostgreSQL's settings that a compute may be given. */
-  readonly settings: readonly string[];
 }
 
 export interface RootBranch {
@@ -56,10 +54,8 @@ export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, 
     name: wanted.database_name,
     owner_name: role.name,
   });
-  const usual = access.project.default_endpoint_settings;
-  const settings = chooseSettings(deps.settings, usual, undefined);
-  const suspend_timeout_seconds = chooseSuspendTimeout(usual, undefined);
-  const endpoint = await insertEndpoint(access, { id: endpoint_id, branch_id, settings, suspend_timeout_seconds });
+  const chosen = await chooseCompute(access, deps, branch_id, {});
+  const endpoint = await insertEndpoint(access, { id: endpoint_id, branch_id, ...chosen });
   const operations = await insertOperations(access, [
     { action: "create_timeline", branch_id },
     { action: "start_compute", branch_id, endpoint_id },
@@ -102,12 +98,9 @@ export async function createChildBranch(
   const roles = await copyRoles(access, deps.sealer, parent_id, id);
   const databases = await copyDatabases(access, parent_id, id);
   const endpoints: Endpoint[] = [];
-  const usual = access.project.default_endpoint_settings;
   for (const wish of computes) {
-    const settings = chooseSettings(deps.settings, usual, wish.settings?.pg_settings);
-    const suspend_timeout_seconds = chooseSuspendTimeout(usual, wish.suspend_timeout_seconds);
-    const compute = { id: newEndpointId(), branch_id: id, settings, suspend_timeout_seconds };
-    endpoints.push(await insertEndpoint(access, compute));
+    const chosen = await chooseCompute(access, deps, id, wish);
+    endpoints.push(await insertEndpoint(access, { id: newEndpointId(), branch_id: id, ...chosen }));
   }
   const operations = await insertOperations(access, [
     { action: "create_timeline", branch_id: id },

@@ -1,3 +1,5 @@
+import type { Capacity } from "./size.ts";
+
 /**
  * What the control plane asks of the machinery underneath. This folder owns the two driver interfaces, the
  * conformance suite that every driver passes, and the drivers; it does not own intent. The control plane
@@ -145,6 +147,8 @@ export interface ComputeCapabilities {
   readonly pooling: boolean;
   /** Whether `readSchema` gives SQL for this PostgreSQL version. */
   readonly schema_dump: boolean;
+  /** What there is for computes. A larger one is not refused: it was made when there was more. */
+  readonly capacity: Capacity;
   /** How many read-write computes may run on one branch at a time. */
   readonly computes_per_branch: 1;
 }
@@ -159,6 +163,8 @@ export interface ComputeSpec {
   /** `false`: no TCP at all, and `port` is only the number in the unix socket's name. Absent: `true`. */
   readonly tcp?: boolean;
   readonly max_connections: number;
+  /** What the compute is to have, in Neon's units (see `size.ts`); the smallest when absent. Changing it restarts the compute. */
+  readonly size_cu?: number;
   /** Only names in `capabilities().settings`. Changing one restarts the compute, as it does at Neon. */
   readonly settings?: Readonly<Record<string, string>>;
   /** `allowed`: plain TCP connections are served too, as `sslmode=disable` clients need. Absent: `allowed`. */

@@ -253,6 +253,9 @@ export interface EndpointTable {
   settings: Json<Record<string, string>>;
   applied_settings: Json<Record<string, string>>;
   suspend_timeout_seconds: Generated<number>;
+  autoscaling_limit_min_cu: Generated<number>;
+  /** The size that it has. */
+  autoscaling_limit_max_cu: Generated<number>;
   created_at: Generated<string>;
   updated_at: Generated<string>;
   started_at: string | null;
@@ -335,6 +338,8 @@ export interface ComputeMeterTable {
   /** Which process the figure below was read from: another one begins at zero. */
   process: string | null;
   cpu_seconds: Generated<number>;
+  /** That it runs at. */
+  size_cu: Generated<number>;
 }
 
 /** What a branch has consumed in an hour; sizes are the largest that were seen in it. */
@@ -343,6 +348,8 @@ export interface ConsumptionHourTable {
   hour: string;
   branch_id: string;
   active_seconds: Generated<number>;
+  /** Those, times the size of the compute. */
+  compute_unit_seconds: Generated<number>;
   cpu_seconds: Generated<number>;
   written_bytes: Generated<number>;
   transferred_bytes: Generated<number>;
@@ -470,6 +477,10 @@ export interface DataNodeTable {
   address: string | null;
   /** SHA-256 of the certificate that it shows to other nodes and is known by. */
   certificate_digest: string | null;
+  /** What its machine has for computes; null where it has not told. */
+  cpus: Generated<number | null>;
+  memory_bytes: Generated<number | null>;
+  pools_connections: Generated<boolean>;
   pg_versions: Generated<number[]>;
   version: Generated<string>;
 }

@@ -8,14 +8,10 @@ import {
   startEndpoint,
   suspendEndpoint,
 } from "./rules.ts";
+import type { Offered } from "./settings.ts";
 import { getEndpoint, listBranchEndpoints, listEndpoints } from "./store.ts";
 
-export interface EndpointDeps {
-  /** PostgreSQL's settings that a compute may be given. */
-  readonly settings: readonly string[];
-}
-
-export function endpointRoutes({ settings }: EndpointDeps): Route[] {
+export function endpointRoutes(offered: Offered): Route[] {
   return [
     route(contract.listProjectEndpoints, {
       requires: { on: "project", action: "endpoint.read" },
@@ -23,7 +19,7 @@ export function endpointRoutes({ settings }: EndpointDeps): Route[] {
     }),
     route(contract.createProjectEndpoint, {
       requires: { on: "project", action: "endpoint.create" },
-      run: (access, { body }) => createEndpoint(access, settings, body.endpoint),
+      run: (access, { body }) => createEndpoint(access, offered, body.endpoint),
       audit: aboutEndpoint,
     }),
     route(contract.listProjectBranchEndpoints, {
@@ -36,7 +32,7 @@ export function endpointRoutes({ settings }: EndpointDeps): Route[] {
     }),
     route(contract.updateProjectEndpoint, {
       requires: { on: "project", action: "endpoint.update" },
-      run: (access, { params, body }) => changeEndpoint(access, settings, params.endpoint_id, body.endpoint),
+      run: (access, { params, body }) => changeEndpoint(access, offered, params.endpoint_id, body.endpoint),
       audit: aboutEndpoint,
     }),
     route(contract.deleteProjectEndpoint, {

@@ -5,28 +5,24 @@ import type { ProjectAccess } from "../access/handles.ts";
 import { ApiError } from "../errors.ts";
 import { newEndpointId } from "../ids.ts";
 import { holdBranch, insertOperations } from "../operations/store.ts";
-import { checkSettings, chooseSettings, chooseSuspendTimeout } from "./settings.ts";
+import { checkGrowth, checkSettings, chooseCompute, chooseLimits, type Offered } from "./settings.ts";
 import { findExceededQuota, getEndpoint, insertEndpoint, markEndpointDeleted, updateEndpoint } from "./store.ts";
 
 /** Records a compute for a branch that has none. */
 export async function createEndpoint(
   access: ProjectAccess,
-  known: readonly string[],
+  offered: Offered,
   wanted: BodyOf<typeof createProjectEndpoint>["endpoint"],
 ) {
-  const { branch_id, region_id, name, disabled } = wanted;
+  const { branch_id, region_id, name, disabled, pooler_enabled } = wanted;
   const { project } = access;
   if (region_id !== undefined && region_id !== project.region_id) {
     throw new ApiError("bad_request", '"region_id" must be the project\'s');
   }
-  const settings = chooseSettings(known, project.default_endpoint_settings, wanted.settings?.pg_settings);
+  const chosen = await chooseCompute(access, offered, branch_id, wanted);
   await holdBranch(access, branch_id);
-  const suspend_timeout_seconds = chooseSuspendTimeout(
-    project.default_endpoint_settings,
-    wanted.suspend_timeout_seconds,
-  );
-  const id = newEndpointId();
-  const endpoint = await insertEndpoint(access, { id, branch_id, settings, suspend_timeout_seconds, name, disabled });
+  const endpoint = await insertEndpoint(access, { id: newEndpointId(), branch_id, name, disabled, ...chosen });
+  checkFixed(endpoint, { pooler_enabled });
   return { endpoint, operations: await record(access, endpoint, disabled === true ? [] : ["start_compute"]) };
 }
 
@@ -36,14 +32,16 @@ export async function createEndpoint(
  */
 export async function changeEndpoint(
   access: ProjectAccess,
-  known: readonly string[],
+  offered: Offered,
   endpoint_id: string,
   wanted: BodyOf<typeof updateProjectEndpoint>["endpoint"],
 ) {
-  const { name, disabled, settings, suspend_timeout_seconds } = wanted;
-  checkSettings(known, settings?.pg_settings);
-  if (disabled === undefined && settings === undefined) {
-    const found = await getEndpoint(access, endpoint_id);
+  const { name, disabled, settings, suspend_timeout_seconds, branch_id, pooler_enabled } = wanted;
+  checkSettings(offered.settings, settings?.pg_settings);
+  const found = await getEndpoint(access, endpoint_id);
+  checkFixed(found, { branch_id, pooler_enabled });
+  const resizes = wanted.autoscaling_limit_min_cu !== undefined || wanted.autoscaling_limit_max_cu !== undefined;
+  if (disabled === undefined && settings === undefined && !resizes) {
     const same = name === undefined && suspend_timeout_seconds === undefined;
     return {
       endpoint: same ? found : await updateEndpoint(access, endpoint_id, { name, suspend_timeout_seconds }),
@@ -51,18 +49,32 @@ export async function changeEndpoint(
     };
   }
   const before = await hold(access, endpoint_id);
-  const pg_settings = settings?.pg_settings;
-  const change = { name, disabled, settings: pg_settings, suspend_timeout_seconds };
+  const limits = chooseLimits(before, wanted);
+  await checkGrowth(access, offered, before.branch_id, before, limits);
+  const change = { name, disabled, settings: settings?.pg_settings, suspend_timeout_seconds, ...limits };
   const endpoint = await updateEndpoint(access, endpoint_id, change);
   return { endpoint, operations: await record(access, endpoint, workOf(before, endpoint)) };
+}
+
+/** Throws 400 for another value than an endpoint has where it has but one. */
+function checkFixed(
+  endpoint: Endpoint,
+  wanted: { branch_id?: string | undefined; pooler_enabled?: boolean | undefined },
+) {
+  for (const name of ["branch_id", "pooler_enabled"] as const) {
+    if (wanted[name] === undefined || wanted[name] === endpoint[name]) continue;
+    const is = JSON.stringify(endpoint[name]);
+    throw new ApiError("bad_request", `"${name}" must be ${is}: anything else is not available in Latchkey`);
+  }
 }
 
 /** What has to be done for a compute to become what its row says now. */
 function workOf(before: Endpoint, after: Endpoint): OperationAction[] {
   if (after.disabled) return before.disabled ? [] : ["suspend_compute"];
   if (before.disabled) return ["start_compute"];
-  const same = JSON.stringify(before.settings) === JSON.stringify(after.settings);
-  return same ? [] : ["apply_config"];
+  const shape = ({ settings, autoscaling_limit_max_cu }: Endpoint) =>
+    JSON.stringify([settings, autoscaling_limit_max_cu]);
+  return shape(before) === shape(after) ? [] : ["apply_config"];
 }
 
 /** Records the deletion of a compute. The branch keeps its data, and can be given another one. */

@@ -1,4 +1,4 @@
-import type { Endpoint, SuspendReason } from "@latchkey/contract/endpoints.ts";
+import { type Endpoint, PROVISIONER, type SuspendReason } from "@latchkey/contract/endpoints.ts";
 import { type Selectable, sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
 import type { ProjectRow } from "../access/store.ts";
@@ -6,23 +6,22 @@ import type { EndpointTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
 import { LOST_SINCE } from "../placement/store.ts";
 import { findFreePort, OWN_PORT_HOST } from "./ports.ts";
+import type { ComputeChoice, Limits } from "./settings.ts";
 
 /**
  * The resource endpoints: the computes of branches, as rows. Running them is `jobs/` and `compute/`, and letting
  * clients in is `gateway/`.
  */
 
-/** There is one size of compute, in Neon's units. */
-export const ENDPOINT_SIZE_CU = 0.25;
-
 const COLUMNS = [
   ...(["id", "project_id", "branch_id", "name", "host", "port", "current_state", "desired_state"] as const),
   ...(["disabled", "settings", "suspend_timeout_seconds", "created_at", "updated_at", "started_at"] as const),
   ...(["suspended_at", "suspended_for", "last_active"] as const),
   ...(["failed_at", "failure_reason", "failures_count", "retry_at"] as const),
+  ...(["autoscaling_limit_min_cu", "autoscaling_limit_max_cu"] as const),
 ] as const;
 
-/** Endpoints, with the domain of the gateway on their node, and whether that is lost. */
+/** Endpoints, with the domain of the gateway on their node, whether that has a pooler, and whether it is lost. */
 function endpoints({ tx, project_id }: ProjectAccess) {
   return tx
     .selectFrom("endpoints as e")
@@ -30,7 +29,13 @@ function endpoints({ tx, project_id }: ProjectAccess) {
     .leftJoin("gateways as g", "g.node_id", "b.node_id")
     .leftJoin("data_nodes as d", "d.id", "b.node_id")
     .select(COLUMNS.map((column) => `e.${column}` as const))
-    .select(["g.domain", "g.port as domain_port", "b.quota_exceeded", LOST_SINCE.as("unreachable_since")])
+    .select([
+      "g.domain",
+      "g.port as domain_port",
+      "b.quota_exceeded",
+      "d.pools_connections",
+      LOST_SINCE.as("unreachable_since"),
+    ])
     .where("e.project_id", "=", project_id)
     .where("e.deleted_at", "is", null);
 }
@@ -38,6 +43,8 @@ function endpoints({ tx, project_id }: ProjectAccess) {
 type Row = Pick<Selectable<EndpointTable>, (typeof COLUMNS)[number]> & {
   readonly domain: string | null;
   readonly domain_port: number | null;
+  /** Null where nothing is known of its node. */
+  readonly pools_connections: boolean | null;
   /** Of its branch. */
   readonly quota_exceeded: string | null;
   readonly unreachable_since: string | null;
@@ -76,15 +83,15 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
     host,
     project_id: row.project_id,
     branch_id: row.branch_id,
-    autoscaling_limit_min_cu: ENDPOINT_SIZE_CU,
-    autoscaling_limit_max_cu: ENDPOINT_SIZE_CU,
+    autoscaling_limit_min_cu: row.autoscaling_limit_min_cu,
+    autoscaling_limit_max_cu: row.autoscaling_limit_max_cu,
     region_id: project.region_id,
     type: "read_write",
     current_state: row.current_state,
     ...(row.current_state === wanted_state ? {} : { pending_state: wanted_state }),
     ...(row.unreachable_since === null ? {} : { unreachable_since: row.unreachable_since }),
     settings: { pg_settings: row.settings },
-    pooler_enabled: false,
+    pooler_enabled: row.pools_connections === true,
     pooler_mode: "transaction",
     disabled: row.disabled,
     passwordless_access: false,
@@ -98,7 +105,7 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
     ...lastFailureOf(row, row.current_state !== wanted_state && wanted_state === "active"),
     proxy_host,
     suspend_timeout_seconds: row.suspend_timeout_seconds,
-    provisioner: "local",
+    provisioner: PROVISIONER,
   };
 }
 
@@ -113,12 +120,10 @@ export async function findExceededQuota(access: ProjectAccess, branch_id: string
   return access.project.quota_exceeded ?? branch?.quota_exceeded ?? undefined;
 }
 
-export interface NewEndpoint {
+/** With what has been checked. */
+export interface NewEndpoint extends ComputeChoice {
   readonly id: string;
   readonly branch_id: string;
-  /** Of PostgreSQL; names that have been checked. */
-  readonly settings: Readonly<Record<string, string>>;
-  readonly suspend_timeout_seconds: number;
   readonly name?: string | undefined;
   readonly disabled?: boolean | undefined;
 }
@@ -128,6 +133,7 @@ const PORT_ATTEMPTS = 32;
 /** Inserts an endpoint with a port of its own; 409 when the branch has one. */
 export async function insertEndpoint(access: ProjectAccess, endpoint: NewEndpoint): Promise<Endpoint> {
   const { id, branch_id, settings, suspend_timeout_seconds, name = null, disabled = false } = endpoint;
+  const { autoscaling_limit_min_cu, autoscaling_limit_max_cu } = endpoint;
   const present = await access.tx
     .selectFrom("endpoints")
     .select("id")
@@ -141,6 +147,7 @@ export async function insertEndpoint(access: ProjectAccess, endpoint: NewEndpoin
       .insertInto("endpoints")
       .values({
         ...{ id, branch_id, name, disabled, port, suspend_timeout_seconds },
+        ...{ autoscaling_limit_min_cu, autoscaling_limit_max_cu },
         project_id: access.project_id,
         host: OWN_PORT_HOST,
         current_state: "init",
@@ -156,7 +163,7 @@ export async function insertEndpoint(access: ProjectAccess, endpoint: NewEndpoin
   throw new ApiError("unavailable", "no free port for the compute, try again");
 }
 
-export interface EndpointChange {
+export interface EndpointChange extends Partial<Limits> {
   readonly name?: string | undefined;
   readonly disabled?: boolean | undefined;
   readonly settings?: Readonly<Record<string, string>> | undefined;
@@ -169,7 +176,7 @@ export async function updateEndpoint(
   endpoint_id: string,
   change: EndpointChange,
 ): Promise<Endpoint> {
-  const { settings, name, disabled, suspend_timeout_seconds, desired_state } = change;
+  const { settings, name, disabled, suspend_timeout_seconds, desired_state, ...limits } = change;
   await access.tx
     .updateTable("endpoints")
     .set({
@@ -179,6 +186,7 @@ export async function updateEndpoint(
       ...(desired_state === undefined ? {} : { desired_state }),
       ...(desired_state === "suspended" ? { suspended_for: "request" as const } : {}),
       ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
+      ...limits,
       updated_at: sql<string>`now()`,
     })
     .where("project_id", "=", access.project_id)

@@ -1,4 +1,5 @@
 import { type ComputeDriver, DriverError } from "../compute/driver.ts";
+import { maxConnectionsOf, RESERVED_CONNECTIONS } from "../compute/size.ts";
 import type { Db } from "../db/pool.ts";
 import { ID_PATTERNS } from "../ids.ts";
 import { NotStarted } from "../jobs/computes/failures.ts";
@@ -20,9 +21,7 @@ export interface EndpointDirectoryDeps {
   readonly links?: Pick<Links, "find"> | undefined;
 }
 
-/** A compute takes 100, of which PostgreSQL keeps 3 for its superuser: the control plane can always get in. */
-const MAX_CONNECTIONS = 97;
-/** Neon's pooler takes 10,000. Each costs this process, which serves the API too, two files and 94 kB. */
+/** At every size. Neon's pooler takes 10,000; each costs this process, which serves the API too, two files and 94 kB. */
 const MAX_POOLED_CONNECTIONS = 2_000;
 /**
  * How many questions strangers can make us ask the database at a time. The pool is shared with the API, which a flood
@@ -46,7 +45,7 @@ export class EndpointDirectory implements Directory {
     const { ips = [], protected_branches_only = false } = found.allowed_ips ?? {};
     return {
       allowed_ips: protected_branches_only && !found.protected ? [] : ips,
-      max_connections: MAX_CONNECTIONS,
+      max_connections: maxConnectionsOf(found.size_cu) - RESERVED_CONNECTIONS,
       ...(this.#deps.compute.capabilities().pooling ? { max_pooled_connections: MAX_POOLED_CONNECTIONS } : {}),
       disabled: found.disabled,
       ...(found.quota_exceeded === null ? {} : { quota_exceeded: found.quota_exceeded }),

@@ -16,6 +16,7 @@ export interface EndpointRow {
   readonly applied_revision: number;
   readonly protected: boolean;
   readonly disabled: boolean;
+  readonly size_cu: number;
   readonly quota_exceeded: string | null;
   readonly allowed_ips: { readonly ips?: readonly string[]; readonly protected_branches_only?: boolean } | null;
 }
@@ -27,6 +28,7 @@ export async function findEndpointForGateway(tx: Tx, endpoint_id: string): Promi
     .innerJoin("branches as b", "b.id", "e.branch_id")
     .innerJoin("projects as p", "p.id", "e.project_id")
     .select(["e.branch_id", "e.disabled", "b.node_id", "b.storage_id", "b.applied_revision", "b.protected"])
+    .select("e.autoscaling_limit_max_cu as size_cu")
     .select(sql<string | null>`coalesce(p.quota_exceeded, b.quota_exceeded)`.as("quota_exceeded"))
     .select(sql<EndpointRow["allowed_ips"]>`p.settings -> 'allowed_ips'`.as("allowed_ips"))
     .where("e.id", "=", endpoint_id)

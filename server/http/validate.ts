@@ -69,6 +69,9 @@ function expectation(error: ErrorObject): string {
       return `must be one of: ${params.allowedValues.join(", ")}`;
     case "const": {
       const expected = `must be ${JSON.stringify(params.allowedValue)}`;
+      // Where nothing else is said, Neon has other values and this is the only one here.
+      if (error.parentSchema?.[NOT_OFFERED] === undefined)
+        return `${expected}: anything else is not available in Latchkey`;
       return isNotOffered(error, data) ? `${expected}: "${data}" is not available in Latchkey` : expected;
     }
     case "pattern":

@@ -77,7 +77,7 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
     clock: systemClock,
     log,
   });
-  const { settings } = drivers.compute.capabilities();
+  const { settings, capacity } = drivers.compute.capabilities();
   const machinery = (overrides: Partial<ReconcilerDeps> = {}) =>
     createMachinery({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
   /** The jobs that a request waits for: they are poked like the others and, unlike them, run at once. */
@@ -85,10 +85,10 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
   const app = await createApp({
     routes: [
       ...apiKeyRoutes(),
-      ...projectRoutes({ sealer, node_id: NODE_ID, storage: drivers.storage, settings }),
+      ...projectRoutes({ sealer, node_id: NODE_ID, storage: drivers.storage, settings, capacity }),
       ...consumptionRoutes(),
-      ...branchRoutes({ sealer, node_id: NODE_ID, settings, clock: systemClock, poke: runAtOnce("schemas") }),
-      ...endpointRoutes({ settings }),
+      ...branchRoutes({ sealer, node_id: NODE_ID, settings, capacity, clock: systemClock, poke: runAtOnce("schemas") }),
+      ...endpointRoutes({ settings, capacity }),
       ...endpointLogRoutes({ clock: systemClock, poke: runAtOnce("logs") }),
       ...roleRoutes({ sealer }),
       ...databaseRoutes(),

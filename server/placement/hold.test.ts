@@ -106,7 +106,7 @@ describe("the hold on a node", () => {
   });
 });
 
-test("a new project goes where the fewest are, of the nodes that live, can be reached and have its version", async (t) => {
+test("a new project goes where the fewest are, of the nodes that live, can be reached, have its version and room for it", async (t) => {
   const { db } = await openTestDatabase(t);
   const insert = (id: string, values: object = {}) =>
     db
@@ -116,7 +116,7 @@ test("a new project goes where the fewest are, of the nodes that live, can be re
         ...{ address: "127.0.0.1:1", certificate_digest: null, pg_versions: [18], ...values },
       })
       .execute();
-  const choose = (pg_version = 18) => chooseNode(db, "own", pg_version);
+  const choose = (pg_version = 18, size_cu = 0.25) => chooseNode(db, "own", { pg_version, size_cu });
   assert.equal(await choose(), undefined);
   await insert("own", { address: null });
   assert.equal(await choose(), "own");
@@ -127,6 +127,10 @@ test("a new project goes where the fewest are, of the nodes that live, can be re
   await insert("elsewhere", { network: "there" });
   await insert("unreachable", { address: null });
   assert.equal(await choose(17), "another-17");
+  assert.equal(await choose(18, 1), undefined, "nothing is known of their machines");
+  await insert("small", { cpus: 4, memory_bytes: 4e9 });
+  assert.deepEqual([await choose(18, 1), await choose(18, 2)], ["small", undefined]);
+  await db.deleteFrom("data_nodes").where("id", "=", "small").execute();
 
   const user_id = "00000000-0000-4000-8000-000000000002";
   await db

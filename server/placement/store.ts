@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type pg from "pg";
+import { type Capacity, memoryOf, SMALLEST_CU } from "../compute/size.ts";
 import type { Db, Tx } from "../db/pool.ts";
 
 /** So long after its last renewal a node is held for lost. */
@@ -48,7 +49,8 @@ export async function takeNode(client: pg.ClientBase, taking: Taking, seen: Held
       ? `insert into data_nodes (id, holder, holder_process) values (${id}, ${holder}, ${holder_process})
          on conflict (id) do nothing`
       : `update data_nodes set holder = ${holder}, holder_process = ${holder_process}, renewals = renewals + 1,
-           renewed_at = now(), address = null, certificate_digest = null, pg_versions = '{}'
+           renewed_at = now(), address = null, certificate_digest = null, pg_versions = '{}',
+           cpus = null, memory_bytes = null, pools_connections = false
          where id = ${id} and renewals = ${Number(seen.renewals)}`,
   );
   return rowCount === 1;
@@ -60,6 +62,8 @@ export interface NodeFacts {
   readonly address: string | null;
   readonly certificate_digest: string | null;
   readonly pg_versions: readonly number[];
+  readonly capacity: Capacity;
+  readonly pools_connections: boolean;
   readonly version: string;
 }
 
@@ -73,7 +77,8 @@ export async function renewNode(
   const told = facts
     ? `, network = ${text(facts.network)}, address = ${text(facts.address)},
        certificate_digest = ${text(facts.certificate_digest)}, version = ${text(facts.version)},
-       pg_versions = '{${facts.pg_versions.map(Number).join(",")}}'`
+       pg_versions = '{${facts.pg_versions.map(Number).join(",")}}', cpus = ${Number(facts.capacity.cpus)},
+       memory_bytes = ${Number(facts.capacity.memory_bytes)}, pools_connections = ${facts.pools_connections === true}`
     : "";
   const { rowCount } = await client.query(
     `update data_nodes set renewals = renewals + 1, renewed_at = now() ${told}
@@ -102,14 +107,23 @@ export async function clearAwayNodes(client: pg.ClientBase): Promise<number> {
   return rows[0]?.lost ?? 0;
 }
 
+/** What a new project needs of its node. */
+export interface Needs {
+  readonly pg_version: number;
+  readonly size_cu: number;
+}
+
 /**
- * The node for a new project: of those that live, that the one who asks can reach and that have the PostgreSQL version, the
- * one with the fewest projects; the one who asks where there are several. Undefined when there is none.
+ * The node for a new project: of those that live, that the one who asks can reach, that have the PostgreSQL version and room
+ * for its compute, the one with the fewest projects; the one who asks where there are several. Undefined when there is none.
  */
-export async function chooseNode(tx: Tx, own_id: string, pg_version: number): Promise<string | undefined> {
+export async function chooseNode(tx: Tx, own_id: string, needs: Needs): Promise<string | undefined> {
+  const { pg_version, size_cu } = needs;
   const { rows } = await sql<{ id: string }>`
     select d.id from data_nodes d left join data_nodes own on own.id = ${own_id}
     where ${LOST_SINCE} is null and ${pg_version}::integer = any (d.pg_versions)
+      and (${size_cu === SMALLEST_CU}::boolean
+        or d.cpus >= ${size_cu}::float8 and d.memory_bytes >= ${memoryOf(size_cu)}::bigint)
       and (d.id = ${own_id} or d.address is not null and (d.network = own.network or not ${IS_LOOPBACK}))
     order by (select count(*) from branches b where b.node_id = d.id and b.is_default and b.deleted_at is null),
       d.id <> ${own_id}, d.id
@@ -118,6 +132,18 @@ export async function chooseNode(tx: Tx, own_id: string, pg_version: number): Pr
 }
 
 const IS_LOOPBACK = sql<boolean>`d.address ~ '^(127\\.|\\[::1\\]|localhost:)'`;
+
+/** What the machine has that has a branch's data; undefined where its node has not told. */
+export async function findCapacity(tx: Tx, branch_id: string): Promise<Capacity | undefined> {
+  const row = await tx
+    .selectFrom("branches as b")
+    .innerJoin("data_nodes as d", "d.id", "b.node_id")
+    .select(["d.cpus", "d.memory_bytes"])
+    .where("b.id", "=", branch_id)
+    .executeTakeFirst();
+  const { cpus = null, memory_bytes = null } = row ?? {};
+  return cpus === null || memory_bytes === null ? undefined : { cpus, memory_bytes };
+}
 
 /** When the node of a branch was last heard from, if it is lost. */
 export async function findLostSince(tx: Tx, branch_id: string): Promise<string | undefined> {

@@ -5,13 +5,13 @@ import type { OrganizationAccess } from "../access/handles.ts";
 import { type BranchDeps, createRootBranch } from "../branches/create.ts";
 import type { StorageDriver } from "../compute/driver.ts";
 import { checkDatabaseName } from "../databases/names.ts";
-import { checkSettings } from "../endpoints/settings.ts";
+import { checkSettings, chooseLimits } from "../endpoints/settings.ts";
 import { ApiError } from "../errors.ts";
 import { newProjectId } from "../ids.ts";
 import { chooseNode } from "../placement/store.ts";
 import { checkRoleName } from "../roles/names.ts";
 import { checkProjectSettings } from "./settings.ts";
-import { insertProject, toProject } from "./store.ts";
+import { describeNewProject, insertProject } from "./store.ts";
 
 export interface ProjectDeps extends BranchDeps {
   readonly storage: Pick<StorageDriver, "capabilities">;
@@ -27,7 +27,14 @@ export async function createProject(
   wanted: BodyOf<typeof createProjectContract>["project"],
 ) {
   const pg_version = choosePgVersion(deps.storage.capabilities().pg_versions, wanted.pg_version);
-  checkSettings(deps.settings, wanted.default_endpoint_settings?.pg_settings);
+  const { autoscaling_limit_min_cu, autoscaling_limit_max_cu } = wanted;
+  const default_endpoint_settings = {
+    ...(autoscaling_limit_min_cu === undefined ? {} : { autoscaling_limit_min_cu }),
+    ...(autoscaling_limit_max_cu === undefined ? {} : { autoscaling_limit_max_cu }),
+    ...wanted.default_endpoint_settings,
+  };
+  checkSettings(deps.settings, default_endpoint_settings.pg_settings);
+  const { autoscaling_limit_max_cu: size_cu } = chooseLimits(default_endpoint_settings, {});
   const names = chooseNames(wanted.branch?.database_name, wanted.branch?.role_name);
   const { principal } = access;
   const id = newProjectId();
@@ -38,15 +45,16 @@ export async function createProject(
     pg_version,
     created_by: principal.kind === "person" ? principal.user_id : null,
     settings: checkProjectSettings(wanted.settings ?? {}),
-    default_endpoint_settings: wanted.default_endpoint_settings ?? {},
+    default_endpoint_settings,
   });
-  const made = await createRootBranch(access.forNewProject(row), deps, {
+  const project_access = access.forNewProject(row);
+  const made = await createRootBranch(project_access, deps, {
     name: wanted.branch?.name ?? BRANCH_NAME,
     // Its own, should it have lost touch a moment ago: then it is back soon, or the answer is 503.
-    node_id: (await chooseNode(access.tx, deps.node_id, pg_version)) ?? deps.node_id,
+    node_id: (await chooseNode(access.tx, deps.node_id, { pg_version, size_cu })) ?? deps.node_id,
     ...names,
   });
-  return { project: toProject(row), ...made };
+  return { project: await describeNewProject(project_access, row), ...made };
 }
 
 function choosePgVersion(available: readonly number[], wanted: number | undefined): number {

@@ -105,7 +105,8 @@ describe("the life of a project", () => {
       { settings: { enable_logical_replication: true } },
       { settings: { block_public_connections: true } },
       { history_retention_seconds: 86_400 },
-      { default_endpoint_settings: { autoscaling_limit_max_cu: 4 } },
+      { default_endpoint_settings: { autoscaling_limit_max_cu: 0.75 } },
+      { default_endpoint_settings: { autoscaling_limit_max_cu: 56, autoscaling_limit_min_cu: 56 } },
       { default_endpoint_settings: { pg_settings: { archive_command: "x" } } },
     ]) {
       assert.equal((await patch(id, refused)).status, 400, JSON.stringify(refused));

@@ -3,7 +3,8 @@ import type { BodyOf } from "@latchkey/contract/route.ts";
 import { authorize } from "../access/authorize.ts";
 import { OrganizationAccess, type ProjectAccess } from "../access/handles.ts";
 import type { ProjectRow } from "../access/store.ts";
-import { checkSettings } from "../endpoints/settings.ts";
+import { getDefaultBranch } from "../branches/store.ts";
+import { checkDefaults, type Offered } from "../endpoints/settings.ts";
 import { ApiError, unreachable } from "../errors.ts";
 import { refuseWhileOperating } from "../operations/store.ts";
 import { judgeQuota } from "./consumption/store.ts";
@@ -13,13 +14,16 @@ import { hasProtectedBranch, markProjectDeleted, moveProjects, updateProject } f
 /** What a project is called and how it is set up; the control plane's alone, so work in progress does not refuse it. */
 export async function changeProject(
   access: ProjectAccess,
-  known_settings: readonly string[],
+  offered: Offered,
   { name, settings, default_endpoint_settings }: BodyOf<typeof contract>["project"],
 ): Promise<ProjectRow> {
   if (name === undefined && settings === undefined && default_endpoint_settings === undefined) return access.project;
-  checkSettings(known_settings, default_endpoint_settings?.pg_settings);
   // Fields that a change does not name stay as they are.
   const { settings: before, default_endpoint_settings: usual } = access.project;
+  if (default_endpoint_settings !== undefined) {
+    const { id } = await getDefaultBranch(access);
+    await checkDefaults(access, offered, id, { ...usual, ...default_endpoint_settings });
+  }
   const changed = await updateProject(access, {
     name,
     ...(settings === undefined

@@ -45,7 +45,7 @@ export function projectRoutes(deps: ProjectDeps): Route[] {
     route(contract.updateProject, {
       requires: { on: "project", action: "project.update" },
       run: async (access, { body }) => {
-        const row = await changeProject(access, deps.settings, body.project);
+        const row = await changeProject(access, deps, body.project);
         return { project: await describeProject(access, row), operations: [] };
       },
       audit: aboutProject,

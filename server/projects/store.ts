@@ -1,4 +1,4 @@
-import type { DefaultEndpointSettings } from "@latchkey/contract/endpoints.ts";
+import { type DefaultEndpointSettings, PROVISIONER } from "@latchkey/contract/endpoints.ts";
 import type { Project, ProjectListItem, ProjectSettings } from "@latchkey/contract/projects.ts";
 import { sql } from "kysely";
 import type { CallerAccess, OrganizationAccess, ProjectAccess } from "../access/handles.ts";
@@ -26,21 +26,21 @@ const NOTHING: Consumption = {
 };
 
 /** A limit of zero is none. */
-function commonFields(row: ProjectRow, { cpu_seconds }: Consumption) {
+function commonFields(row: ProjectRow, { cpu_seconds }: Consumption, domain: string | undefined) {
   return {
     id: row.id,
     platform_id: "local",
     region_id: row.region_id,
     name: row.name,
-    provisioner: "local",
+    provisioner: PROVISIONER,
     pg_version: row.pg_version,
-    proxy_host: OWN_PORT_HOST,
+    proxy_host: domain ?? OWN_PORT_HOST,
     branch_logical_size_limit: 0,
     branch_logical_size_limit_bytes: 0,
     store_passwords: true,
     cpu_used_sec: cpu_seconds,
     creation_source: "api",
-    history_retention_seconds: 0,
+    history_retention_seconds: 0 as const,
     created_at: row.created_at,
     updated_at: row.updated_at,
     owner_id: row.org_id,
@@ -50,10 +50,9 @@ function commonFields(row: ProjectRow, { cpu_seconds }: Consumption) {
   };
 }
 
-/** A project as the API answers it. */
-export function toProject(row: ProjectRow, consumption = NOTHING): Project {
+function toProject(row: ProjectRow, consumption: Consumption, domain: string | undefined): Project {
   return {
-    ...commonFields(row, consumption),
+    ...commonFields(row, consumption, domain),
     data_storage_bytes_hour: consumption.storage_byte_hours,
     data_transfer_bytes: consumption.transferred_bytes,
     written_data_bytes: consumption.written_bytes,
@@ -65,19 +64,37 @@ export function toProject(row: ProjectRow, consumption = NOTHING): Project {
   };
 }
 
-/** The same, with what it has consumed. */
+/** A project as the API answers it, with what it has consumed. */
 export async function describeProject(access: ProjectAccess, row: ProjectRow): Promise<Project> {
-  return toProject(row, (await readConsumption(access, [row.id])).get(row.id));
+  const consumption = (await readConsumption(access, [row.id])).get(row.id);
+  return toProject(row, consumption ?? NOTHING, (await findDomains(access, [row.id])).get(row.id));
+}
+
+/** The same of one that is just being made. */
+export async function describeNewProject(access: ProjectAccess, row: ProjectRow): Promise<Project> {
+  return toProject(row, NOTHING, (await findDomains(access, [row.id])).get(row.id));
+}
+
+/** The domains of the gateways on the nodes that have projects' data, by project, where those have one. */
+async function findDomains({ tx }: CallerAccess, ids: readonly string[]): Promise<Map<string, string>> {
+  const rows = await tx
+    .selectFrom("branches as b")
+    .innerJoin("gateways as g", "g.node_id", "b.node_id")
+    .select(["b.project_id", "g.domain"])
+    .where("b.project_id", "in", [...ids])
+    .where("b.is_default", "=", true)
+    .execute();
+  return new Map(rows.map(({ project_id, domain }) => [project_id, domain]));
 }
 
 async function toListItems(access: CallerAccess, rows: readonly ProjectRow[]): Promise<ProjectListItem[]> {
-  const found = await readConsumption(
-    access,
-    rows.map(({ id }) => id),
-  );
+  if (rows.length === 0) return [];
+  const ids = rows.map(({ id }) => id);
+  const found = await readConsumption(access, ids);
+  const domains = await findDomains(access, ids);
   return rows.map((row) => {
     const consumption = found.get(row.id) ?? NOTHING;
-    return { ...commonFields(row, consumption), active_time: consumption.active_seconds };
+    return { ...commonFields(row, consumption, domains.get(row.id)), active_time: consumption.active_seconds };
   });
 }
 

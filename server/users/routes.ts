@@ -2,6 +2,7 @@ import * as resets from "@latchkey/contract/password-resets.ts";
 import * as contract from "@latchkey/contract/users.ts";
 import type { Principal } from "../access/principal.ts";
 import type { Clock } from "../clock.ts";
+import { type Capacity, sizesWithin } from "../compute/size.ts";
 import type { Config } from "../config.ts";
 import { unreachable } from "../errors.ts";
 import type { Mailer } from "../mail/mailer.ts";
@@ -27,6 +28,8 @@ export interface UserDeps {
   readonly identity: Identity;
   readonly sign_up: Config["sign_up"];
   readonly public_url: string;
+  /** Of the machine that runs computes. */
+  readonly capacity: Capacity;
   readonly pools_connections: boolean;
   /** Absent: who has forgotten their password gets a link from whoever runs the server. */
   readonly mailer: Mailer | undefined;
@@ -45,7 +48,7 @@ const LOCAL_REGION = {
 };
 
 export function userRoutes(deps: UserDeps): Route[] {
-  const { identity, sign_up, public_url, pools_connections, mailer, version, clock } = deps;
+  const { identity, sign_up, public_url, capacity, pools_connections, mailer, version, clock } = deps;
   const failed = new FailedSignIns(clock);
   const limits = new ResetLimits(clock);
 
@@ -76,7 +79,7 @@ export function userRoutes(deps: UserDeps): Route[] {
     routeFromMemory(contract.getAuthDetails, { action: "credential.read", run: describeCredential }),
     route(contract.getActiveRegions, {
       requires: { on: "person", action: "region.list" },
-      run: async () => ({ regions: [LOCAL_REGION] }),
+      run: async () => ({ regions: [{ ...LOCAL_REGION, compute_sizes: sizesWithin(capacity) }] }),
     }),
     route(contract.getInstance, {
       requires: { on: "caller", action: "instance.read" },

@@ -38,7 +38,7 @@ export async function getCurrentUser({ tx, user_id }: Oneself): Promise<CurrentU
     active_seconds_limit: -1,
     projects_limit: -1,
     branches_limit: -1,
-    max_autoscaling_limit: 0,
+    max_autoscaling_limit: -1,
   };
 }
 

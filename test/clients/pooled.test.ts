@@ -26,7 +26,8 @@ interface Login {
 }
 
 const DOMAIN = "db.example.test";
-const POOL = 64;
+/** 90 % of what the smallest compute takes. */
+const POOL = 93;
 
 suite("clients at the pooler's name", () => {
   let server: TestServer;
@@ -116,6 +117,16 @@ suite("clients at the pooler's name", () => {
       ...{ PGHOSTADDR: "127.0.0.1", PGUSER: roles[0]?.name ?? "", PGPASSWORD: roles[0]?.password ?? "" },
     });
     assert.deepEqual([told.code, told.stdout, told.stderr], [0, "neondb_owner\n", ""]);
+  });
+
+  test("the project tells the domain and the compute its pooler, which a client may send back", async () => {
+    const { project } = await call<{ project: { proxy_host: string } }>("GET", `/projects/${shop.project.id}`);
+    const path = `/projects/${shop.project.id}/endpoints/${shop.endpoint_id}`;
+    const told = async (method: string, body?: object) =>
+      (await call<{ endpoint: { proxy_host: string; pooler_enabled: boolean } }>(method, path, body)).endpoint;
+    const { proxy_host, pooler_enabled } = await told("GET");
+    assert.deepEqual([project.proxy_host, proxy_host, pooler_enabled], [DOMAIN, DOMAIN, true]);
+    assert.equal((await told("PATCH", { endpoint: { pooler_enabled } })).pooler_enabled, true);
   });
 
   test("neon connection-string --pooled, pooled=true and pooler_host lead to it, with the string as it is", async (t) => {

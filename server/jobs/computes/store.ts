@@ -13,6 +13,7 @@ export interface ComputeRow {
   readonly disabled: boolean;
   readonly deleted_at: string | null;
   readonly settings: Record<string, string>;
+  readonly size_cu: number;
   /** Sealed, for the id beside it. */
   readonly admin_password: Buffer;
   readonly admin_password_of: string;
@@ -25,6 +26,7 @@ export interface ComputeRow {
 const COMPUTE_COLUMNS = [
   ...(["e.id", "e.branch_id", "b.storage_id", "e.current_state", "e.desired_state"] as const),
   ...(["e.disabled", "e.deleted_at", "e.settings", "b.admin_password", "b.admin_password_of"] as const),
+  "e.autoscaling_limit_max_cu as size_cu",
   ...(["b.content_revision", "b.applied_revision"] as const),
   sql<string | null>`coalesce(p.quota_exceeded, b.quota_exceeded)`.as("quota_exceeded"),
 ] as const;
@@ -143,8 +145,8 @@ export async function updateEndpointPortForJob(tx: Tx, endpoint_id: string, port
 }
 
 /** Records that a compute runs, and with which settings. Its time counts. */
-export async function markEndpointStartedForJob(tx: Tx, { id, settings }: ComputeRow): Promise<void> {
-  await beginMeterForJob(tx, id);
+export async function markEndpointStartedForJob(tx: Tx, { id, settings, size_cu }: ComputeRow): Promise<void> {
+  await beginMeterForJob(tx, id, size_cu);
   await tx
     .updateTable("endpoints")
     .set({

@@ -67,6 +67,38 @@ describe("what a project consumes", () => {
     near((await branch(root.branch.id)).active_time_seconds, 150);
   });
 
+  it("time counts at the size that a compute ran at", async () => {
+    const sums = () =>
+      plane.db
+        .selectFrom("consumption_hours")
+        .select(({ fn }) => [
+          fn.sum<number>("active_seconds").as("seconds"),
+          fn.sum<number>("compute_unit_seconds").as("units"),
+        ])
+        .executeTakeFirstOrThrow();
+    const since = async (before: { seconds: number; units: number }) => {
+      const { seconds, units } = await sums();
+      return (units - before.units) / (seconds - before.seconds);
+    };
+    const resize = (size: number) =>
+      plane.call("PATCH", `${path}/endpoints/${root.endpoints[0].id}`, {
+        body: { endpoint: { autoscaling_limit_min_cu: size, autoscaling_limit_max_cu: size } },
+      });
+    await carryOut();
+    const small = await sums();
+    assert.equal((await resize(1)).status, 200);
+    await pass(100);
+    await carryOut();
+    const ratio = await since(small);
+    assert.ok(ratio >= 0.25 && ratio < 0.4, `until its restart it was what it had been: ${ratio}`);
+    const large = await sums();
+    await pass(100);
+    await carryOut();
+    assert.ok(Math.abs((await since(large)) - 1) < 0.001);
+    await resize(0.25);
+    await carryOut();
+  });
+
   it("of a compute that was found dead nobody knows how long it lived: that time does not count", async () => {
     const before = (await figures()).active_time_seconds;
     const { compute } = plane.drivers();

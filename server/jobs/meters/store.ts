@@ -11,12 +11,12 @@ export interface Reading {
   readonly log?: { readonly storage_id: string; readonly wal_bytes: number; readonly logical_bytes: number };
 }
 
-/** From now on the time of this compute counts; where it was counted all along, it goes on. */
-export async function beginMeterForJob(tx: Tx, endpoint_id: string): Promise<void> {
+/** From now on the time of this compute counts, at this size; where it was counted all along, it goes on. */
+export async function beginMeterForJob(tx: Tx, endpoint_id: string, size_cu: number): Promise<void> {
   await sql`
-    insert into compute_meters (endpoint_id, project_id, branch_id)
-    select id, project_id, branch_id from endpoints where id = ${endpoint_id}
-    on conflict (endpoint_id) do update set counted_until = case
+    insert into compute_meters (endpoint_id, project_id, branch_id, size_cu)
+    select id, project_id, branch_id, ${size_cu}::float8 from endpoints where id = ${endpoint_id}
+    on conflict (endpoint_id) do update set size_cu = excluded.size_cu, counted_until = case
       when (select current_state from endpoints where id = ${endpoint_id}) = 'active' then compute_meters.counted_until
       else now() end`.execute(tx);
 }
@@ -28,8 +28,9 @@ export async function skipUncountedForJob(tx: Tx, endpoint_id: string): Promise<
 
 /** Counts what a compute has used until now. To be called in a transaction. */
 export async function countForJob(tx: Tx, endpoint_id: string, branch_id: string, reading: Reading): Promise<void> {
-  const { rows } = await sql<{ counted_until: string; process: string | null; cpu_seconds: number }>`
-    select to_char(counted_until at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as counted_until, process, cpu_seconds
+  const { rows } = await sql<{ counted_until: string; process: string | null; cpu_seconds: number; size_cu: number }>`
+    select to_char(counted_until at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as counted_until, process, cpu_seconds,
+      size_cu
     from compute_meters where endpoint_id = ${endpoint_id} for update`.execute(tx);
   const [meter] = rows;
   const { cpu } = reading;
@@ -44,18 +45,20 @@ export async function countForJob(tx: Tx, endpoint_id: string, branch_id: string
   const since = meter ? sql`${meter.counted_until}::timestamptz` : sql`now()`;
   await sql`
     insert into consumption_hours
-      (project_id, hour, branch_id, active_seconds, cpu_seconds, written_bytes, storage_bytes, logical_bytes)
-    select b.project_id, h, b.id,
-      greatest(0, extract(epoch from least(now(), h + interval '1 hour') - greatest(${since}, h))),
+      (project_id, hour, branch_id, active_seconds, compute_unit_seconds, cpu_seconds, written_bytes, storage_bytes,
+        logical_bytes)
+    select b.project_id, h, b.id, seconds, seconds * ${meter?.size_cu ?? 0}::float8,
       case when h = date_trunc('hour', now(), 'UTC') then ${cpu_seconds}::float8 else 0 end,
       case when h = date_trunc('hour', now(), 'UTC') then ${written_bytes}::bigint else 0 end,
       -- So that no hour is without a size until somebody looks, or because nobody did.
       coalesce(b.storage_bytes, 0), coalesce(b.logical_size, 0)
     from branches b,
-      generate_series(date_trunc('hour', ${since}, 'UTC'), date_trunc('hour', now(), 'UTC'), interval '1 hour') h
+      generate_series(date_trunc('hour', ${since}, 'UTC'), date_trunc('hour', now(), 'UTC'), interval '1 hour') h,
+      greatest(0, extract(epoch from least(now(), h + interval '1 hour') - greatest(${since}, h))) seconds
     where b.id = ${branch_id}
     on conflict (project_id, hour, branch_id) do update set
       active_seconds = consumption_hours.active_seconds + excluded.active_seconds,
+      compute_unit_seconds = consumption_hours.compute_unit_seconds + excluded.compute_unit_seconds,
       cpu_seconds = consumption_hours.cpu_seconds + excluded.cpu_seconds,
       written_bytes = consumption_hours.written_bytes + excluded.written_bytes,
       storage_bytes = greatest(consumption_hours.storage_bytes, excluded.storage_bytes),

@@ -202,8 +202,8 @@ describe("the history of what projects have consumed", () => {
 
   it("tells in the second version byte-hours of roots and of children, hours of children, and what clients were sent", async () => {
     await forget();
-    await note(hour(-1), { active_seconds: 1000, storage_bytes: 3 * GB, transferred_bytes: 7 });
-    await note(hour(-1), { active_seconds: 200, storage_bytes: GB }, "br-gone-for-good-1");
+    await note(hour(-1), { compute_unit_seconds: 250, storage_bytes: 3 * GB, transferred_bytes: 7 });
+    await note(hour(-1), { compute_unit_seconds: 49.8, storage_bytes: GB }, "br-gone-for-good-1");
     await note(hour(-2), { storage_bytes: GB }, "br-gone-for-good-1");
     const names = [
       ...["compute_unit_seconds", "root_branch_bytes_month", "child_branch_bytes_month", "instant_restore_bytes_month"],

@@ -9,7 +9,6 @@ import {
   type TimeframeV2,
 } from "@latchkey/contract/consumption.ts";
 import type { OrganizationAccess } from "../../access/handles.ts";
-import { ENDPOINT_SIZE_CU } from "../../endpoints/store.ts";
 import { ApiError } from "../../errors.ts";
 import {
   type Consumed,
@@ -167,7 +166,7 @@ function toTimeframeV2(consumed: Consumed, named: readonly MetricV2[]): Timefram
 function measure(consumed: Consumed, metric: MetricV2): number | undefined {
   switch (metric) {
     case "compute_unit_seconds":
-      return Math.round(consumed.active_seconds * ENDPOINT_SIZE_CU);
+      return consumed.compute_unit_seconds;
     case "root_branch_bytes_month":
       return consumed.root_byte_hours;
     case "child_branch_bytes_month":

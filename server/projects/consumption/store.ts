@@ -123,6 +123,8 @@ export interface Consumed {
   readonly starts: string;
   readonly ends: string;
   readonly active_seconds: number;
+  /** Those, times the size of the compute. */
+  readonly compute_unit_seconds: number;
   readonly cpu_seconds: number;
   readonly written_bytes: number;
   readonly transferred_bytes: number;
@@ -152,19 +154,20 @@ export async function readHistory(
   const id = sql.ref(`c.${column}`);
   const { rows } = await sql<Consumed>`
     select id, starts, ${later("starts", `1 ${unit}`)} as ends,
-      active_seconds::bigint, cpu_seconds::bigint, written_bytes::bigint, transferred_bytes::bigint, storage_bytes::bigint, storage_byte_hours::bigint,
+      active_seconds::bigint, compute_unit_seconds::bigint, cpu_seconds::bigint, written_bytes::bigint, transferred_bytes::bigint, storage_bytes::bigint, storage_byte_hours::bigint,
       root_byte_hours::bigint, child_branch_hours::bigint, logical_bytes::bigint, logical_byte_hours::bigint,
       month as month_start, case when month < ${MONTH} then ${later("month", "1 month")} end as month_end,
       md5(id || ' ' || extract(epoch from month))::uuid as month_id
     from (
       select id, date_trunc(${unit}, hour, 'UTC') as starts, date_trunc('month', hour, 'UTC') as month,
-        sum(active_seconds) as active_seconds, sum(cpu_seconds) as cpu_seconds, sum(written_bytes) as written_bytes,
-        sum(transferred_bytes) as transferred_bytes,
+        sum(active_seconds) as active_seconds, sum(compute_unit_seconds) as compute_unit_seconds,
+        sum(cpu_seconds) as cpu_seconds, sum(written_bytes) as written_bytes, sum(transferred_bytes) as transferred_bytes,
         max(storage_bytes) as storage_bytes, sum(storage_bytes) as storage_byte_hours,
         sum(root_bytes) as root_byte_hours, sum(children) as child_branch_hours,
         max(logical_bytes) as logical_bytes, sum(logical_bytes) as logical_byte_hours
       from (
-        select ${id} as id, c.hour, sum(c.active_seconds) as active_seconds, sum(c.cpu_seconds) as cpu_seconds,
+        select ${id} as id, c.hour, sum(c.active_seconds) as active_seconds,
+          sum(c.compute_unit_seconds) as compute_unit_seconds, sum(c.cpu_seconds) as cpu_seconds,
           sum(c.written_bytes) as written_bytes, sum(c.transferred_bytes) as transferred_bytes, sum(c.storage_bytes) as storage_bytes, sum(c.logical_bytes) as logical_bytes,
           coalesce(sum(c.storage_bytes) filter (where b.id is not null and b.parent_id is null), 0) as root_bytes,
           count(*) filter (where b.id is null or b.parent_id is not null) as children

@@ -20,6 +20,8 @@ import { digestOf, type FakeBranch, type FakeCompute, runs, type Shelf } from ".
 import type { Switches } from "./switches.ts";
 
 const SETTINGS: readonly string[] = ["work_mem", "statement_timeout"];
+/** For 4 CU. */
+const CAPACITY = { cpus: 8, memory_bytes: 16e9 };
 /** Above every pid there can be: a test that takes it for one and sends a signal meets nobody. */
 const FIRST_RUN = 10_000_000;
 
@@ -55,7 +57,7 @@ export class FakeComputes implements ComputeDriver {
 
   capabilities() {
     const can = { settings: SETTINGS, unix_socket: false, tls: false, pooling: false, schema_dump: false } as const;
-    return { driver: "fake", ...can, computes_per_branch: 1 } as const;
+    return { driver: "fake", ...can, capacity: CAPACITY, computes_per_branch: 1 } as const;
   }
 
   async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress> {

@@ -32,6 +32,7 @@ import {
 import { MAINTENANCE_DATABASE } from "../../names.ts";
 import type { Turns } from "../turns.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
+import { readCapacity } from "./capacity.ts";
 import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
 import { applyContent } from "./content.ts";
 import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";
@@ -78,6 +79,7 @@ export class LocalCompute implements ComputeDriver {
   /** Those that were started, also where they have ended since; and in front of what. */
   readonly #poolers = new Map<string, { readonly pooler: Pooler; readonly cluster: RunningCluster }>();
   readonly #events = new EventEmitter<{ died: [ComputeDied] }>();
+  readonly #capacity = readCapacity();
   readonly #trimming: NodeJS.Timeout;
   #trimmed: Promise<void> | undefined;
   #shutdown: Promise<void> | undefined;
@@ -92,7 +94,7 @@ export class LocalCompute implements ComputeDriver {
     const schema_dump = this.#options.binaries.major <= PG_DUMP_MAJOR;
     const pooling = this.#options.pgbouncer !== undefined;
     const can = { settings: ALLOWED_SETTINGS, unix_socket: true, tls: true, pooling, schema_dump } as const;
-    return { driver: "local", ...can, computes_per_branch: 1 };
+    return { driver: "local", ...can, capacity: this.#capacity, computes_per_branch: 1 };
   }
 
   async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress> {
@@ -341,6 +343,7 @@ export class LocalCompute implements ComputeDriver {
         folder: this.#folder(endpoint_id),
         directory: this.#poolerDirectory(endpoint_id),
         compute: { host: spec.host ?? "127.0.0.1", port: cluster.port, socket_directory: cluster.socketDirectory },
+        max_connections: spec.max_connections,
         login,
       },
     );

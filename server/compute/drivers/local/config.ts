@@ -4,6 +4,7 @@ import type { ClusterConfig } from "../../../postgres/cluster.ts";
 import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import type { Settings } from "../../../postgres/settings.ts";
 import { type ComputeSpec, DriverError } from "../../driver.ts";
+import { RESERVED_CONNECTIONS, SMALLEST_CU } from "../../size.ts";
 
 /**
  * Settings that a caller may choose. A list of what is allowed and not of what is forbidden: any setting
@@ -39,28 +40,55 @@ export const ALLOWED_SETTINGS: readonly string[] = [
   ],
 ];
 
-/** A small compute: 5 MB of memory each when many are idle, 26 MB with PostgreSQL's own defaults. */
-const SMALL: Settings = {
-  shared_buffers: "16MB",
-  wal_buffers: "256kB",
+/** Of every size: what keeps a compute small that nobody uses. */
+const FRUGAL: Settings = {
   min_wal_size: "32MB",
-  max_wal_size: "256MB",
   huge_pages: "off",
   jit: false,
   dynamic_shared_memory_type: "mmap",
-  // Neon has workers for parallel queries; here every one of them is a process on a shared machine.
-  max_worker_processes: 2,
-  max_parallel_workers: 0,
   max_logical_replication_workers: 0,
-  autovacuum_max_workers: 1,
   // One is for taking branches from a running compute.
   max_wal_senders: 4,
   max_replication_slots: 4,
+  superuser_reserved_connections: RESERVED_CONNECTIONS,
 };
+
+/** Of the smallest size: 5 MB of memory each when many are idle, 26 MB with PostgreSQL's own defaults. */
+const SMALLEST: Settings = {
+  shared_buffers: "16MB",
+  wal_buffers: "256kB",
+};
+
+const MIB_OF_CU = 4096;
+
+/**
+ * What a size is to PostgreSQL. Nothing of it is taken before it is used, save some 4 % of the shared buffers, which
+ * describe the rest; that is why the smallest size has next to none and leaves its data to the system's cache.
+ * `work_mem` is the same for all, since the number of those who share the memory grows with it.
+ */
+function sizeSettings(size_cu: number): Settings {
+  const mib = (amount: number) => `${amount}MB`;
+  // A query is worked on by as many processes as the size has processors, its own among them.
+  const helpers = Math.ceil(size_cu) - 1;
+  return {
+    shared_buffers: mib((MIB_OF_CU * size_cu) / 4),
+    wal_buffers: mib(Math.min(16, 4 * size_cu)),
+    ...(size_cu === SMALLEST_CU ? SMALLEST : {}),
+    effective_cache_size: mib((MIB_OF_CU * size_cu * 3) / 4),
+    maintenance_work_mem: mib(Math.max(64, 64 * size_cu)),
+    // After a crash all of it is read again, some 200 MB a second.
+    max_wal_size: mib(Math.min(4096, 1024 * size_cu)),
+    max_worker_processes: 2 + helpers,
+    max_parallel_workers: helpers,
+    max_parallel_workers_per_gather: Math.min(helpers, 4),
+    max_parallel_maintenance_workers: Math.min(helpers, 4),
+    autovacuum_max_workers: size_cu < 1 ? 1 : 3,
+  };
+}
 
 /** Settings that PostgreSQL learnt in some version; older ones refuse to start with them. */
 const SINCE: readonly [major: number, settings: Settings][] = [
-  [18, { io_method: "sync", autovacuum_worker_slots: 2 }],
+  [18, { io_method: "sync", autovacuum_worker_slots: 3 }],
   // A role that was made with SQL can at once be used and handed things by the role that made it, as a
   // superuser could, and as migrations expect ("ALTER TABLE … OWNER TO app"). Neon leaves this empty.
   [16, { createrole_self_grant: "set, inherit" }],
@@ -97,7 +125,15 @@ export function clusterConfig(
   return {
     port: spec.port,
     settings: {
-      ...Object.assign({}, SMALL, ...newer, environment.shares_blocks ? SHARED_BLOCKS : {}, COMMON, spec.settings),
+      ...Object.assign(
+        {},
+        FRUGAL,
+        sizeSettings(spec.size_cu ?? SMALLEST_CU),
+        ...newer,
+        environment.shares_blocks ? SHARED_BLOCKS : {},
+        COMMON,
+        spec.settings,
+      ),
       listen_addresses: spec.tcp === false ? "" : host,
       max_connections: spec.max_connections,
       cluster_name: endpoint_id,

@@ -38,6 +38,8 @@ interface Place {
   /** Made by `poolerDirectoryOf`. */
   readonly directory: string;
   readonly compute: ComputeAddress;
+  /** Of the compute. */
+  readonly max_connections: number;
 }
 
 interface Secrets {
@@ -185,12 +187,12 @@ const usersOf = (directory: string) => join(directory, "users");
 const socketOf = ({ directory, compute }: Place) => join(directory, `.s.PGSQL.${compute.port}`);
 
 /** https://www.pgbouncer.org/config.html. The first six lines are as at Neon. */
-function renderConfig({ directory, compute }: Place): string {
+function renderConfig({ directory, compute, max_connections }: Place): string {
   return `[databases]
 * = host='${compute.socket_directory.replaceAll("'", "''")}' port=${compute.port}
 [pgbouncer]
 pool_mode = transaction
-default_pool_size = 64
+default_pool_size = ${Math.max(1, Math.floor(0.9 * max_connections))}
 max_client_conn = 10000
 max_prepared_statements = 1000
 query_wait_timeout = 120
