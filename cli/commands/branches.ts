@@ -12,6 +12,7 @@ import { createProjectEndpoint } from "@latchkey/contract/endpoints.ts";
 import type { Operation } from "@latchkey/contract/operations.ts";
 import { chooseBranch, chooseProject, findBranch, findBranches, pickForChange } from "../choose-resource.ts";
 import { type CommandFile, command, flag, projectOption, text } from "../command.ts";
+import { computeSizeOf, computeSizeOption } from "../compute-size.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 import type { Part } from "../output.ts";
@@ -93,6 +94,7 @@ const create = command({
     parent: text("Branch ID or name of the parent; default: the default branch"),
     compute: flag("Create the branch without a compute", { on: true }),
     type: text("Type of the compute", { choices: ["read_write"], hidden: true }),
+    ...computeSizeOption,
     ...suspendTimeoutOption,
     "expires-at": text("When the branch is deleted by itself, such as 2030-12-31T23:59:59Z", { value: "time" }),
     protected: flag("Protect the branch from being deleted, reset and restored"),
@@ -116,7 +118,11 @@ const create = command({
       ...(options["expires-at"] === undefined ? {} : { expires_at: timeOf(options["expires-at"]) }),
       ...(options.protected ? { protected: true } : {}),
     };
-    const compute = { type: "read_write" as const, ...suspendTimeoutOf(options["suspend-timeout"]) };
+    const compute = {
+      type: "read_write" as const,
+      ...computeSizeOf(options.cu),
+      ...suspendTimeoutOf(options["suspend-timeout"]),
+    };
     const endpoints = options.compute ? [compute] : [];
     const created = await invocation.changing("Creating the branch", (client) =>
       client.call(createProjectBranch, { params: { project_id }, body: { branch, endpoints } }),
@@ -322,16 +328,17 @@ const addCompute = command({
     ...projectOption,
     name: text("Name of the compute"),
     type: text("Type of the compute", { choices: ["read_write"], hidden: true }),
+    ...computeSizeOption,
   },
   async run(invocation, { args, options }) {
     const { id: branch_id, project_id } = await chooseBranchForChange(invocation, args.branch, options);
+    const wanted = {
+      ...{ branch_id, type: "read_write" as const },
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...computeSizeOf(options.cu),
+    };
     const { endpoint, operations } = await invocation.changing("Creating the compute", (client) =>
-      client.call(createProjectEndpoint, {
-        params: { project_id },
-        body: {
-          endpoint: { branch_id, type: "read_write", ...(options.name === undefined ? {} : { name: options.name }) },
-        },
-      }),
+      client.call(createProjectEndpoint, { params: { project_id }, body: { endpoint: wanted } }),
     );
     await invocation.print({ data: endpoint, fields: ["id", "host"] });
     await invocation.settle(operations, "Starting Postgres");

@@ -13,6 +13,7 @@ import {
 import type { Operation } from "@latchkey/contract/operations.ts";
 import { chooseBranch, chooseBranchPath, chooseProject, findOnlyEndpoint, pickForChange } from "../choose-resource.ts";
 import { branchOptions, type CommandFile, command, flag, list as listOption, projectOption, text } from "../command.ts";
+import { computeSizeOf, computeSizeOption } from "../compute-size.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 import { suspendTimeoutOf, suspendTimeoutOption } from "../suspend-timeout.ts";
@@ -87,7 +88,9 @@ const get = command({
     await invocation.print({
       data,
       fields: [
-        ...[...FIELDS, "disabled", "settings.pg_settings", "suspend_timeout_seconds", "last_active", "created_at"],
+        ...FIELDS,
+        ...["autoscaling_limit_min_cu", "autoscaling_limit_max_cu", "disabled", "settings.pg_settings"],
+        ...["suspend_timeout_seconds", "last_active", "created_at"],
         ...["last_failure.at", "last_failure.reason", "last_failure.failures_count", "last_failure.retry_at"],
       ],
     });
@@ -100,6 +103,7 @@ const create = command({
   options: {
     ...branchOptions,
     name: text("Name of the compute"),
+    ...computeSizeOption,
     ...suspendTimeoutOption,
     set: listOption("Setting of PostgreSQL", { value: "name=value" }),
   },
@@ -111,6 +115,7 @@ const create = command({
       type: "read_write" as const,
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.set.length === 0 ? {} : { settings: { pg_settings: settings } }),
+      ...computeSizeOf(options.cu),
       ...suspendTimeoutOf(options["suspend-timeout"]),
     };
     const created = await invocation.changing("Creating the compute", (client) =>
@@ -123,13 +128,15 @@ const create = command({
 
 const update = command({
   name: "update",
-  summary: "Rename a compute, switch it off or on, say when it rests, or change its settings, which restarts it",
+  summary:
+    "Rename a compute, switch it off or on, say when it rests, or change its size or settings, which restarts it",
   args: endpointArgument,
   options: {
     ...projectOption,
     name: text("The new name"),
     disable: flag("Switch it off: nobody can connect or start it until it is enabled"),
     enable: flag("Switch it on again"),
+    ...computeSizeOption,
     ...suspendTimeoutOption,
     set: listOption("Setting of PostgreSQL; others stay as they are", { value: "name=value" }),
     unset: listOption("Setting of PostgreSQL that goes back to its default", { value: "name" }),
@@ -139,8 +146,8 @@ const update = command({
     const { name, disable, enable, set, unset } = options;
     if (disable && enable) throw new CliError("usage", "--enable and --disable exclude each other");
     const changes_settings = set.length + unset.length > 0;
-    const timeout = suspendTimeoutOf(options["suspend-timeout"]);
-    if (name === undefined && !disable && !enable && !changes_settings && Object.keys(timeout).length === 0) {
+    const fields = { ...computeSizeOf(options.cu), ...suspendTimeoutOf(options["suspend-timeout"]) };
+    if (name === undefined && !disable && !enable && !changes_settings && Object.keys(fields).length === 0) {
       throw new CliError("usage", "there is nothing to change", "see `latchkey endpoints update --help`");
     }
     const chosen = settingsOf(set);
@@ -148,7 +155,7 @@ const update = command({
     const endpoint = {
       ...(name === undefined ? {} : { name }),
       ...(disable || enable ? { disabled: disable } : {}),
-      ...timeout,
+      ...fields,
       // The API replaces all of them.
       ...(changes_settings
         ? { settings: { pg_settings: without({ ...(await settingsNow(invocation, params)), ...chosen }, unset) } }

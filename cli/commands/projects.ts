@@ -17,6 +17,7 @@ import {
   pickForChange,
 } from "../choose-resource.ts";
 import { type CommandFile, command, flag, text } from "../command.ts";
+import { computeSizeOf, computeSizeOption } from "../compute-size.ts";
 import { writeContextFile } from "../context-file.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
@@ -75,6 +76,7 @@ const create = command({
     database: text("Name of the database; default: neondb"),
     role: text("Name of the role; default: the database's name with _owner"),
     "pg-version": text("Major version of Postgres"),
+    ...computeSizeOption,
     secrets: flag("Leave connection strings out of the output", { on: true }),
     psql: flag("Connect with psql when the project is there"),
     "set-context": flag("Link this directory to the new project"),
@@ -85,6 +87,7 @@ const create = command({
     if (pg_version !== undefined && !Number.isInteger(pg_version)) {
       throw new CliError("usage", "--pg-version takes a whole number such as 18");
     }
+    const size = computeSizeOf(options.cu);
     const branch = {
       ...(options.database === undefined ? {} : { database_name: options.database }),
       ...(options.role === undefined ? {} : { role_name: options.role }),
@@ -98,6 +101,7 @@ const create = command({
             ...(options["region-id"] === undefined ? {} : { region_id: options["region-id"] }),
             ...(pg_version === undefined ? {} : { pg_version }),
             ...(Object.keys(branch).length === 0 ? {} : { branch }),
+            ...(options.cu === undefined ? {} : { default_endpoint_settings: size }),
           },
         },
       }),
@@ -152,13 +156,20 @@ async function chooseProjectForChange(invocation: Invocation, given: string | un
 
 const update = command({
   name: "update",
-  summary: "Rename a project",
+  summary: "Rename a project, or say what size its new computes have",
   args: changedProjectArgument,
-  options: { name: text("The new name", { required: true }) },
-  async run(invocation, { args, options }) {
+  options: { name: text("The new name"), ...computeSizeOption },
+  async run(invocation, { args, options: { name, cu } }) {
+    if (name === undefined && cu === undefined) {
+      throw new CliError("usage", "there is nothing to change", "see `latchkey projects update --help`");
+    }
+    const changes = {
+      ...(name === undefined ? {} : { name }),
+      ...(cu === undefined ? {} : { default_endpoint_settings: computeSizeOf(cu) }),
+    };
     const project_id = await chooseProjectForChange(invocation, args.id);
     const { project, operations } = await invocation.changing("Updating the project", (client) =>
-      client.call(updateProject, { params: { project_id }, body: { project: { name: options.name } } }),
+      client.call(updateProject, { params: { project_id }, body: { project: changes } }),
     );
     await invocation.settle(operations, "Applying the change");
     await invocation.print({ data: project, fields: FIELDS });

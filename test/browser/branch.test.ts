@@ -100,13 +100,16 @@ test("a compute's settings are chosen, reach Postgres, and a wrong one is told b
   await form.getByText(/"shared_preload_libraries" is not a setting that can be chosen here/).waitFor();
   await form.getByLabel("PostgreSQL settings").fill("work_mem = 23MB");
   await form.getByLabel("Suspend").selectOption({ label: "After 1 hour without use" });
+  await form.getByLabel("Size").selectOption({ label: "0.5 CU, 2 GB of memory" });
   await form.getByRole("button", { name: "Save" }).click();
   await form.waitFor({ state: "detached" });
   await page.getByText("work_mem = 23MB").waitFor();
   await page.getByText("after 1 hour without use").waitFor();
+  await page.getByText("0.5 CU, 2 GB of memory").waitFor();
   await page.getByText("checkout", { exact: true }).waitFor();
   await settled();
   assert.deepEqual(await sql(owner.href, "show work_mem"), [{ work_mem: "23MB" }]);
+  assert.deepEqual(await sql(owner.href, "show max_connections"), [{ max_connections: "209" }]);
   await open();
   await form.getByLabel("Disabled").check();
   await form.getByRole("button", { name: "Save" }).click();

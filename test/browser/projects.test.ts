@@ -133,6 +133,7 @@ test("the addresses that may connect and the defaults of computes are kept, and 
   const defaults = page.getByRole("form", { name: "Defaults of new computes" });
   await defaults.getByLabel("PostgreSQL settings").fill("work_mem = 12MB");
   await defaults.getByLabel("Suspend").selectOption({ label: "Never by itself" });
+  await defaults.getByLabel("Size").selectOption({ label: "0.5 CU, 2 GB of memory" });
   await defaults.getByRole("button", { name: "Save defaults" }).click();
   await page.getByText("New computes get these settings.").waitFor();
   const { project } = await server.expect<{ project: Record<string, unknown> }>(200, "GET", `/projects/${project_id}`, {
@@ -143,6 +144,8 @@ test("the addresses that may connect and the defaults of computes are kept, and 
   });
   assert.deepEqual(project.default_endpoint_settings, {
     pg_settings: { work_mem: "12MB" },
+    autoscaling_limit_min_cu: 0.5,
+    autoscaling_limit_max_cu: 0.5,
     suspend_timeout_seconds: -1,
   });
 });

@@ -207,6 +207,21 @@ describe("branches, computes, roles, databases and people, changed by the built 
     assert.equal(await code(...update, "soon"), 2);
   });
 
+  test("a compute is made of a size, and gets another one", async () => {
+    interface Sized extends Endpoint {
+      readonly autoscaling_limit_min_cu: number;
+      readonly autoscaling_limit_max_cu: number;
+    }
+    const [cold] = await json<Endpoint[]>("endpoints", "list", "--branch", "cold");
+    const resize = (size: string) => ["endpoints", "update", cold?.id ?? "", "--cu", size];
+    const { autoscaling_limit_min_cu, autoscaling_limit_max_cu } = await json<Sized>(...resize("0.25-0.5"));
+    assert.deepEqual([autoscaling_limit_min_cu, autoscaling_limit_max_cu], [0.25, 0.5]);
+    assert.match(await table("endpoints", "get", cold?.id ?? ""), /^Autoscaling limit max cu +0\.5$/m);
+    assert.equal((await json<Sized>(...resize("0.25"))).autoscaling_limit_max_cu, 0.25);
+    assert.equal(await code(...resize("large")), 2);
+    assert.equal(await code(...resize("0.3")), 2);
+  });
+
   test("schemas of branches are compared, as text and as JSON", async () => {
     await query("preview", "alter table items add column note text");
     const diff = (...words: string[]) => well("branches", "schema-diff", ...words);

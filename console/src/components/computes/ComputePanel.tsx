@@ -21,6 +21,7 @@ import { announce } from "../../ui/Toasts.tsx";
 import { Confirm } from "../Confirm.tsx";
 import { follow } from "../projects/operations.ts";
 import { EndpointState } from "../projects/states.tsx";
+import { describeSize } from "./compute-size.ts";
 import { DownNotice, LastFailure } from "./LastFailure.tsx";
 import { ComputeSettingsDialog } from "./late-dialogs.ts";
 import { describeTimeout } from "./suspend-timeout.ts";
@@ -146,6 +147,7 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
             <LastFailure failure={last_failure} />
           </Fact>
         )}
+        <Fact name="Size">{describeSize(endpoint)}</Fact>
         <Fact name="Suspends">{describeTimeout(endpoint.suspend_timeout_seconds)}</Fact>
         {settings.length > 0 && (
           <Fact name="Settings">

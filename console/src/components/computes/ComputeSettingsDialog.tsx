@@ -14,7 +14,9 @@ import { RadioField, TextField } from "../../ui/fields.tsx";
 import { announce } from "../../ui/Toasts.tsx";
 import { ApiForm, Submit } from "../ApiForm.tsx";
 import { follow } from "../projects/operations.ts";
+import { ComputeSizeField } from "./ComputeSizeField.tsx";
 import { readSettings, writeSettings } from "./compute-settings.ts";
+import { fieldOf, readSize, writeSize } from "./compute-size.ts";
 import { PostgresSettingsField } from "./PostgresSettingsField.tsx";
 import { SuspendTimeoutField } from "./SuspendTimeoutField.tsx";
 import { writeTimeout } from "./suspend-timeout.ts";
@@ -26,6 +28,7 @@ interface ComputeSettingsDialogProps {
 
 interface Values {
   readonly name: string;
+  readonly size: string;
   readonly settings: string;
   readonly access: string;
   readonly suspend: string;
@@ -35,6 +38,7 @@ export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDial
   const { id: endpoint_id, project_id } = endpoint;
   const before: Values = {
     name: endpoint.name ?? "",
+    size: writeSize(endpoint),
     settings: writeSettings(endpoint.settings.pg_settings),
     access: endpoint.disabled ? "disabled" : "enabled",
     suspend: writeTimeout(endpoint.suspend_timeout_seconds),
@@ -43,11 +47,12 @@ export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDial
     <Dialog open title="Settings of the compute" onClose={onClose}>
       <ApiForm<Values>
         defaults={before}
-        onSubmit={async ({ name, settings, access, suspend }) => {
+        onSubmit={async ({ name, size, settings, access, suspend }) => {
           const wanted = readSettings(settings);
-          // Only what differs: other settings would restart it, and be refused while the server works on it.
+          // Only what differs: another size and other settings would restart it, and be refused while the server works on it.
           const changes = {
             ...(name.trim() === before.name ? {} : { name: name.trim() }),
+            ...(size === before.size ? {} : readSize(size)),
             ...(suspend === before.suspend ? {} : { suspend_timeout_seconds: Number(suspend) }),
             ...(access === before.access ? {} : { disabled: access === "disabled" }),
             ...(settings === before.settings || !("settings" in wanted)
@@ -64,7 +69,7 @@ export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDial
           onClose();
         }}
         refusal={(error) =>
-          hasStatus(error, 400) ? { field: "settings", message: sentence(error.message) } : undefined
+          hasStatus(error, 400) ? { field: fieldOf(error.message), message: sentence(error.message) } : undefined
         }
       >
         <TextField
@@ -75,6 +80,11 @@ export function ComputeSettingsDialog({ endpoint, onClose }: ComputeSettingsDial
             max_length: [64, "Use up to 64 characters."],
             check: (name) => name.trim() !== "" || before.name === "" || "A name can be changed, not taken away.",
           }}
+        />
+        <ComputeSizeField
+          name="size"
+          now={before.size}
+          hint="Each CU is one processor. Another size restarts the compute, and connections to it end."
         />
         <SuspendTimeoutField name="suspend" now={before.suspend} />
         <PostgresSettingsField
