@@ -78,6 +78,7 @@ export const getProjectBranchRolePassword = contract({
   path: "/projects/{project_id}/branches/{branch_id}/roles/{role_name}/reveal_password",
   tag,
   summary: "The password of a role",
+  description: "Answered 412 where it was set with SQL, so that only its people know it; a reset gives a new one.",
   params: OfRole,
   status: 200,
   response: Type.Object({ password: Type.String() }),

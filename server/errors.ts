@@ -12,6 +12,7 @@ const TABLE = {
   method_not_allowed: [405, "this path does not take that method"],
   not_acceptable: [406, "what was asked for cannot be answered in that form"],
   conflict: [409, "conflicts with what exists"],
+  precondition_failed: [412, "what is asked for is not there yet"],
   too_large: [413, "the request body is larger than this server takes"],
   unsupported_media_type: [415, "send the body as application/json"],
   unprocessable: [422, "the request cannot be carried out"],

@@ -52,6 +52,9 @@ export interface Events {
   "compute.restarted": { endpoint_id: string; duration_ms: number };
   /** It was to run again after it had ended, or for a client that came. */
   "compute.start_failed": { endpoint_id: string; failures: number; error: string };
+  "compute.not_observed": { endpoint_id: string; error: string };
+  /** What the API was asked to change and SQL had done something else to. */
+  "compute.content_refused": { branch_id: string; reasons: readonly string[] };
   "endpoint.port_changed": { endpoint_id: string; port: number };
   "branch.removed": { branch_id: string; project_id: string };
   "branch.removal_failed": { branch_id: string; project_id: string; failures: number; error: string };
@@ -92,6 +95,8 @@ const LEVELS: { readonly [E in keyof Events]?: "debug" | "warn" | "error" } = {
   "operation.failed": "error",
   "compute.died": "warn",
   "compute.start_failed": "error",
+  "compute.not_observed": "warn",
+  "compute.content_refused": "warn",
   "compute.removed_orphan": "warn",
   "storage.removed_orphan": "warn",
   "storage.left_over": "warn",

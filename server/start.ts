@@ -42,7 +42,8 @@ export async function startNode(config: Config, log: Log, started: Stack, onTake
     mock_key: sealer.strangersKey(),
     link: config.database_url === undefined ? undefined : linkAddress(node_address),
     ...{ db, compute: drivers.compute, node_id, clock, log },
-    ...{ wake: machinery.waking.wake, rest: machinery.waking.rest, changePort: machinery.changePort },
+    ...{ wake: machinery.waking.wake, rest: machinery.waking.rest },
+    ...{ observe: machinery.observe, changePort: machinery.changePort },
   });
   started.add("gateway", () => gateway.close(GATEWAY_DRAIN_MS));
   const storage = drivers.storage.capabilities();

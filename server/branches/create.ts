@@ -1,4 +1,5 @@
 import type { createProjectBranch } from "@latchkey/contract/branch-creation.ts";
+import type { Branch } from "@latchkey/contract/branches.ts";
 import type { Endpoint } from "@latchkey/contract/endpoints.ts";
 import type { Role } from "@latchkey/contract/roles.ts";
 import type { BodyOf } from "@latchkey/contract/route.ts";
@@ -14,7 +15,7 @@ import { holdBranch, insertOperations, shareBranch } from "../operations/store.t
 import { newRolePassword } from "../roles/password.ts";
 import { copyRoles, insertRole } from "../roles/store.ts";
 import { checkExpiry } from "./rules.ts";
-import { getDefaultBranch, getNodeOf, insertBranch, insertChild } from "./store.ts";
+import { getDataOf, getDefaultBranch, insertBranch, insertChild, type NewChild } from "./store.ts";
 
 export interface BranchDeps extends Offered {
   readonly sealer: Sealer;
@@ -87,16 +88,11 @@ export async function createChildBranch(
     created_by: principal.kind === "person" ? principal.user_id : null,
   };
   const branch = schema_only
-    ? await insertBranch(access, {
-        ...common,
-        is_default: false,
-        node_id: await getNodeOf(access, parent_id),
-        admin_password: sealAdminPassword(deps.sealer, newAdminPassword(), id),
-        schema_of: parent_id,
-      })
+    ? await insertSchemaOnly(access, deps, { ...common, parent_id })
     : await insertChild(access, { ...common, parent_id });
-  const roles = await copyRoles(access, deps.sealer, parent_id, id);
-  const databases = await copyDatabases(access, parent_id, id);
+  const as = schema_only ? "schema_only" : "same_data";
+  const roles = await copyRoles(access, deps.sealer, parent_id, id, as);
+  const databases = await copyDatabases(access, parent_id, id, as);
   const endpoints: Endpoint[] = [];
   for (const wish of computes) {
     const chosen = await chooseCompute(access, deps, id, wish);
@@ -111,6 +107,17 @@ export async function createChildBranch(
   const connection =
     endpoint && role && database && sole ? { connection_uris: [connectionOf(endpoint, role, database.name)] } : {};
   return { branch, endpoints, operations, roles: roles.map(withoutPassword), databases, ...connection };
+}
+
+async function insertSchemaOnly(access: ProjectAccess, { sealer }: BranchDeps, child: NewChild): Promise<Branch> {
+  const { parent_id, ...common } = child;
+  const { node_id, ...revisions } = await getDataOf(access, parent_id);
+  return await insertBranch(access, {
+    ...{ ...common, node_id, revisions },
+    is_default: false,
+    admin_password: sealAdminPassword(sealer, newAdminPassword(), child.id),
+    schema_of: parent_id,
+  });
 }
 
 function withoutPassword({ password: _, ...role }: Role): Role {

@@ -87,16 +87,24 @@ export interface NewBranch {
   readonly expires_at?: string | null;
   /** The branch whose schema it gets. */
   readonly schema_of?: string;
+  /** How far its roles and databases are those that its data has; absent: there are none of either yet. */
+  readonly revisions?: Revisions;
+}
+
+/** Of the roles and databases of a branch: the last one, and the one that its data has. */
+export interface Revisions {
+  readonly content_revision: number;
+  readonly applied_revision: number;
 }
 
 /** Inserts a branch that begins without data; 409 when the name is taken. */
 export async function insertBranch(access: ProjectAccess, branch: NewBranch): Promise<Branch> {
   const { project_id } = access;
-  const { expires_at = null, schema_of = null, ...plain } = branch;
+  const { expires_at = null, schema_of = null, revisions, ...plain } = branch;
   const insert = access.tx
     .insertInto("branches")
     .values({
-      ...plain,
+      ...{ ...plain, ...revisions },
       ...{ project_id, expires_at, schema_of },
       ...(schema_of === null ? {} : { init_source: "schema-only" as const }),
       storage_id: branch.id,
@@ -120,13 +128,16 @@ export interface NewChild {
   readonly created_by: string | null;
 }
 
-/** Inserts a branch that will have its parent's data, on the node where that is; 409 when the name is taken. */
+/**
+ * Inserts a branch that will have its parent's data, on the node where that is; 409 when the name is taken. Its roles and
+ * databases come with the data: its compute has to be told of what its parent's has not been told yet, and of nothing else.
+ */
 export async function insertChild(access: ProjectAccess, child: NewChild): Promise<Branch> {
   const { id, parent_id, name, created_by, expires_at } = child;
   const { tx, project_id } = access;
   const parent = await tx
     .selectFrom("branches")
-    .select(["node_id", "admin_password", "admin_password_of"])
+    .select(["node_id", "admin_password", "admin_password_of", "content_revision", "applied_revision"])
     .where("id", "=", parent_id)
     .executeTakeFirstOrThrow();
   const values = {
@@ -142,14 +153,13 @@ export async function insertChild(access: ProjectAccess, child: NewChild): Promi
   return await getBranch(access, id);
 }
 
-/** The node whose disk has a branch. */
-export async function getNodeOf(access: ProjectAccess, branch_id: string): Promise<string> {
-  const { node_id } = await access.tx
+/** The node whose disk has a branch, and how far that has its roles and databases. */
+export async function getDataOf(access: ProjectAccess, branch_id: string): Promise<Revisions & { node_id: string }> {
+  return await access.tx
     .selectFrom("branches")
-    .select("node_id")
+    .select(["node_id", "content_revision", "applied_revision"])
     .where("id", "=", branch_id)
     .executeTakeFirstOrThrow();
-  return node_id;
 }
 
 const NAME_TAKEN = "the project has a branch of this name; choose another one";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { inspect } from "node:util";
+import { scramVerifier } from "../postgres/scram.ts";
 import {
   type ComputeAddress,
   type ComputeDied,
@@ -407,6 +408,80 @@ export function testDrivers(name: string, has_sql: boolean, open: () => Promise<
         const text =
           "SELECT (SELECT count(*) FROM pg_roles WHERE rolname = $1) + (SELECT count(*) FROM pg_database WHERE datname = $1) AS n";
         assert.deepEqual(await compute.query(endpoint_id, { text, values: ["made_with_sql"] }), [{ n: "2" }]);
+      });
+
+      test("what is there is told, each thing as the same one whatever its name, and nothing of our own", async (t) => {
+        const { compute, endpoint_id, spec } = await makeBranch(t);
+        await compute.ensureRunning(endpoint_id, spec);
+        assert.deepEqual(await compute.readContent(endpoint_id), { roles: [], databases: [], complete: true });
+        const verifier = await scramVerifier("a password");
+        const roles = [
+          { name: "owner", login: true, verifier },
+          { name: "group", login: false },
+        ];
+        await compute.apply(endpoint_id, { roles, databases: [{ name: "shop", owner: "owner" }] });
+        const before = await compute.readContent(endpoint_id);
+        assert.deepEqual(
+          before.roles.map(({ oid: _, ...role }) => role),
+          [
+            { name: "owner", login: true, verifier, expired: false },
+            { name: "group", login: false, verifier: null, expired: false },
+          ],
+        );
+        assert.deepEqual(
+          before.databases.map(({ oid: _, ...database }) => database),
+          [{ name: "shop", owner: "owner" }],
+        );
+        assert.notEqual(before.roles[0]?.oid, before.roles[1]?.oid);
+        // Of an owner that is not named there is no change.
+        await compute.apply(endpoint_id, { roles: [], databases: [{ name: "store", former_name: "shop" }] });
+        const after = await compute.readContent(endpoint_id);
+        assert.deepEqual(after, { ...before, databases: [{ ...before.databases[0], name: "store" }] });
+      });
+
+      sqlTest("what people make is told too, until it is gone", async (t) => {
+        const { compute, endpoint_id, query, login } = await makeDatabase(t);
+        const names = async () => {
+          const { roles, databases } = await compute.readContent(endpoint_id);
+          return [roles.map(({ name }) => name).slice(1), databases.map(({ name }) => name).slice(1)];
+        };
+        await query("CREATE ROLE made LOGIN PASSWORD 'x' VALID UNTIL '2020-01-01'");
+        await query("CREATE DATABASE made IS_TEMPLATE true");
+        assert.deepEqual(await names(), [["made"], ["made"]]);
+        const { roles } = await compute.readContent(endpoint_id);
+        assert.ok(roles.find(({ name }) => name === "made")?.expired, "its password has run out");
+        // A name of another encoding is bytes without a meaning, and what has none cannot be told.
+        await query("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+        await query('CREATE ROLE "Ü"', { ...login, database: "latin" });
+        assert.deepEqual(await names(), [["made"], ["made", "latin"]]);
+        await compute.apply(endpoint_id, { roles: [], databases: [], absent: { databases: ["made", "latin"] } });
+        await query("DROP ROLE made");
+        assert.deepEqual(await names(), [[], []]);
+      });
+
+      sqlTest("a role that people made keeps its rights when it is given a password", async (t) => {
+        const { client, compute, endpoint_id, query, login } = await makeDatabase(t);
+        await query("CREATE ROLE modest NOLOGIN");
+        const verifier = await client.verifier("another password");
+        await compute.apply(endpoint_id, { roles: [{ name: "modest", login: true, verifier }], databases: [] });
+        const text =
+          "SELECT rolcreatedb, rolcreaterole, rolbypassrls, pg_has_role('neon_superuser', 'member') AS grouped FROM pg_roles WHERE rolname = current_user";
+        assert.deepEqual(await query(text, { ...login, user: "modest", password: "another password" }), [
+          { rolcreatedb: false, rolcreaterole: false, rolbypassrls: false, grouped: false },
+        ]);
+      });
+
+      sqlTest("several databases are made at once, each with its owner and open to the group", async (t) => {
+        const { compute, endpoint_id, query, roles } = await makeDatabase(t);
+        const databases = ["one", "two", "three"].map((name) => ({ name, owner: "owner" }));
+        await compute.apply(endpoint_id, { roles, databases });
+        const text = `SELECT datname::text AS name, pg_get_userbyid(datdba)::text AS owner, datallowconn AS open,
+          has_database_privilege('neon_superuser', oid, 'CREATE') AS granted FROM pg_database
+          WHERE datname IN ('one', 'two', 'three') ORDER BY oid`;
+        assert.deepEqual(
+          (await query(text)).map((row) => ({ ...row })),
+          databases.map((database) => ({ ...database, open: true, granted: true })),
+        );
       });
 
       sqlTest("a new verifier replaces the password, and a role without login is shut out", async (t) => {

@@ -216,13 +216,14 @@ export interface DatabaseSpec {
   readonly name: string;
   /** A database that still has this name is renamed, which ends the sessions in it. */
   readonly former_name?: string;
-  /** Must be in `roles` of the same spec, or exist already. */
-  readonly owner: string;
+  /** Must be in `roles` of the same spec, or exist already. Absent: the database is there, and keeps the one that it has. */
+  readonly owner?: string;
 }
 
 /**
  * What must be inside a compute. Roles and databases that are not named are left alone: people make their
- * own with SQL, so nothing is ever dropped by omission, only by being listed as absent.
+ * own with SQL, so nothing is ever dropped by omission, only by being listed as absent. A role that is there
+ * already is given its password and its login, and keeps the rights that it has.
  */
 export interface ContentSpec {
   readonly roles: readonly RoleSpec[];
@@ -233,6 +234,33 @@ export interface ContentSpec {
     /** Dropped with their sessions. */
     readonly databases?: readonly string[];
   };
+}
+
+/** A role as it is in a compute. */
+export interface PresentRole {
+  /** Stays when it is renamed, and is the same in a branch of the branch; another role of the name has another one. */
+  readonly oid: number;
+  readonly name: string;
+  readonly login: boolean;
+  /** Null where it has no password, or one that is kept in another form. */
+  readonly verifier: string | null;
+  /** The time is over in which its password lets it in. */
+  readonly expired: boolean;
+}
+
+export interface PresentDatabase {
+  /** As a role's. */
+  readonly oid: number;
+  readonly name: string;
+  readonly owner: string;
+}
+
+/** The roles and databases of people in a compute: those of a driver's own and of PostgreSQL are left out. */
+export interface PresentContent {
+  readonly roles: readonly PresentRole[];
+  readonly databases: readonly PresentDatabase[];
+  /** `false`: there are so many that not all are told. */
+  readonly complete: boolean;
 }
 
 export interface ComputeUsage {
@@ -287,6 +315,8 @@ export interface ComputeDriver {
   ensurePooler(endpoint_id: string, login: PoolerLogin): Promise<ComputeAddress | undefined>;
   /** Makes roles and databases as the spec says, in the order roles, databases, absent. Needs `ensureRunning` first. */
   apply(endpoint_id: string, content: ContentSpec): Promise<void>;
+  /** The roles and databases that are there, all as of one moment. Needs `ensureRunning` first. */
+  readContent(endpoint_id: string): Promise<PresentContent>;
   /** What is known about one compute, or undefined when there is none under this id. Reads the machine, not memory. */
   status(endpoint_id: string): Promise<ComputeStatus | undefined>;
   /** What a compute has used; undefined when it does not run, or the system does not tell. */

@@ -7,10 +7,24 @@ import { type ContentSpec, DriverError } from "./driver.ts";
 export const SPARE_DATABASE = "latchkey_spare";
 /** The group that every role made by the control plane is in. Neon's name, for scripts name it. */
 export const GROUP = "neon_superuser";
+/**
+ * The role that loads schemas, for as long as that takes. A schema is a stranger's program: expressions in it are
+ * evaluated while it is loaded, so the superuser never loads one. This role is a member of all of theirs and can do no
+ * more than they can.
+ */
+export const LOADER = "latchkey_loader";
+/**
+ * Every role's while schemas are loaded: whoever gets a thing must be allowed to make one where it lies, and a dump tells
+ * of such rights at its end. It goes with all that was granted to it.
+ */
+export const LOADING = "latchkey_loading";
 /** Where the superuser works. Strangers may connect to it and can create nothing in it. */
 export const MAINTENANCE_DATABASE = "postgres";
 
-const RESERVED_ROLES = new Set([SUPERUSER, GROUP, "public", "none", "current_user", "session_user", "current_role"]);
+const RESERVED_ROLES = new Set([
+  ...[SUPERUSER, GROUP, LOADER, LOADING],
+  ...["public", "none", "current_user", "session_user", "current_role"],
+]);
 const RESERVED_DATABASES = new Set([MAINTENANCE_DATABASE, "template0", "template1", SPARE_DATABASE]);
 
 /** Ids become names of files, so "..", "/" and the like must not pass. Throws `id_refused`. */
@@ -24,21 +38,24 @@ export function checkNames({ roles, databases, absent }: ContentSpec): void {
   for (const { name, owner, former_name } of databases) {
     checkDatabaseName(name);
     if (former_name !== undefined) checkDatabaseName(former_name);
-    checkRoleName(owner);
+    if (owner !== undefined) checkRoleName(owner);
   }
   absent?.roles?.forEach(checkRoleName);
   absent?.databases?.forEach(checkDatabaseName);
 }
 
+export const isReservedRole = (name: string): boolean => RESERVED_ROLES.has(name) || name.startsWith("pg_");
+export const isReservedDatabase = (name: string): boolean => RESERVED_DATABASES.has(name);
+
 function checkRoleName(name: string): void {
-  if (RESERVED_ROLES.has(name) || name.startsWith("pg_")) {
+  if (isReservedRole(name)) {
     throw new DriverError("name_refused", "this role name is reserved");
   }
   checkName(name);
 }
 
 function checkDatabaseName(name: string): void {
-  if (RESERVED_DATABASES.has(name)) throw new DriverError("name_refused", "this database name is reserved");
+  if (isReservedDatabase(name)) throw new DriverError("name_refused", "this database name is reserved");
   checkName(name);
 }
 

@@ -15,8 +15,8 @@ export function databaseRoutes(): Route[] {
       run: async (access, { params: { branch_id }, body: { database } }) => {
         checkDatabaseName(database.name, "name");
         await holdBranch(access, branch_id);
-        const made = await insertDatabase(access, { branch_id, ...database });
-        return { database: made, operations: await recordContentChange(access, branch_id) };
+        const operations = await recordContentChange(access, branch_id);
+        return { database: await insertDatabase(access, { branch_id, ...database }), operations };
       },
       audit: aboutDatabase,
     }),
@@ -35,8 +35,8 @@ export function databaseRoutes(): Route[] {
         const found = await getDatabase(access, branch_id, database_name);
         const same = (name ?? found.name) === found.name && (owner_name ?? found.owner_name) === found.owner_name;
         if (same) return { database: found, operations: [] };
-        const database = await updateDatabase(access, found, { name, owner_name });
-        return { database, operations: await recordContentChange(access, branch_id) };
+        const operations = await recordContentChange(access, branch_id);
+        return { database: await updateDatabase(access, found, { name, owner_name }), operations };
       },
       audit: aboutDatabase,
     }),
@@ -45,8 +45,9 @@ export function databaseRoutes(): Route[] {
       run: async (access, { params: { branch_id, database_name } }) => {
         await holdBranch(access, branch_id);
         const database = await getDatabase(access, branch_id, database_name);
-        await markDatabaseDeleted(access, database.id);
-        return { database, operations: await recordContentChange(access, branch_id) };
+        const operations = await recordContentChange(access, branch_id);
+        await markDatabaseDeleted(access, database);
+        return { database, operations };
       },
       audit: aboutDatabase,
     }),

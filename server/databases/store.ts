@@ -2,8 +2,10 @@ import type { Database } from "@latchkey/contract/databases.ts";
 import { sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
 import { ApiError } from "../errors.ts";
+import { contentRevisionOf } from "../operations/store.ts";
+import type { CopiedAs } from "../roles/store.ts";
 
-/** The resource databases: the databases of a branch that the API made. */
+/** The resource databases: the databases of a branch, whoever made them. */
 
 const COLUMNS = ["id", "branch_id", "name", "owner_name", "created_at", "updated_at"] as const;
 const OF_D = ["d.id", "d.branch_id", "d.name", "d.owner_name", "d.created_at", "d.updated_at"] as const;
@@ -20,14 +22,19 @@ export async function insertDatabase(access: ProjectAccess, database: NewDatabas
   const { branch_id, name, owner_name } = database;
   await checkOwner(access, branch_id, owner_name);
   await refuseFormerName(access, branch_id, name);
+  const revision = contentRevisionOf(branch_id);
   const row = await access.tx
     .insertInto("databases")
-    .values(database)
+    .values({ ...database, revision })
     .onConflict((conflict) =>
       // A deletion that failed has left the row: this wish is the newer one.
       conflict
         .columns(["branch_id", "name"])
-        .doUpdateSet({ owner_name, deleted_at: null, created_at: sql<string>`now()`, updated_at: sql<string>`now()` })
+        .doUpdateSet({
+          ...{ owner_name, revision, oid: null, former_name: null, deleted_at: null },
+          created_at: sql<string>`now()`,
+          updated_at: sql<string>`now()`,
+        })
         .where("databases.deleted_at", "is not", null),
     )
     .returning(COLUMNS)
@@ -105,6 +112,7 @@ export async function updateDatabase(
       ...(name === undefined
         ? {}
         : { name, former_name: sql<string | null>`nullif(coalesce(former_name, name), ${name})` }),
+      revision: contentRevisionOf(branch_id),
       updated_at: sql<string>`now()`,
     })
     .where("id", "=", id)
@@ -113,23 +121,32 @@ export async function updateDatabase(
 }
 
 /** From here on nobody finds the database; the row goes when the compute has dropped it. */
-export async function markDatabaseDeleted(access: ProjectAccess, id: number): Promise<void> {
-  await access.tx.updateTable("databases").set({ deleted_at: sql<string>`now()` }).where("id", "=", id).execute();
+export async function markDatabaseDeleted(access: ProjectAccess, { id, branch_id }: Database): Promise<void> {
+  await access.tx
+    .updateTable("databases")
+    .set({ deleted_at: sql<string>`now()`, revision: contentRevisionOf(branch_id) })
+    .where("id", "=", id)
+    .execute();
 }
 
 /** Copies the databases of a branch to one that has the same roles and no database. */
-export async function copyDatabases(access: ProjectAccess, from_id: string, to_id: string): Promise<Database[]> {
+export async function copyDatabases(
+  access: ProjectAccess,
+  from_id: string,
+  to_id: string,
+  as: CopiedAs,
+): Promise<Database[]> {
   const rows = await access.tx
     .selectFrom("databases")
-    .select(["name", "owner_name", "former_name", "created_at"])
+    .select(["name", "owner_name", "former_name", "oid", "revision", "created_at", "deleted_at"])
     .where("branch_id", "=", from_id)
-    .where("deleted_at", "is", null)
     .orderBy("id")
     .execute();
   const copies: Database[] = [];
-  for (const row of rows) {
-    const copy = { ...row, branch_id: to_id };
-    copies.push(await access.tx.insertInto("databases").values(copy).returning(COLUMNS).executeTakeFirstOrThrow());
+  for (const { oid, ...row } of rows) {
+    const copy = { ...row, branch_id: to_id, oid: as === "same_data" ? oid : null };
+    const made = await access.tx.insertInto("databases").values(copy).returning(COLUMNS).executeTakeFirstOrThrow();
+    if (row.deleted_at === null) copies.push(made);
   }
   return copies;
 }

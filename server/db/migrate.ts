@@ -13,6 +13,7 @@ import * as placement from "./migrations/0011-placement.ts";
 import * as key_uses from "./migrations/0013-key-uses.ts";
 import * as copy_progress from "./migrations/0014-copy-progress.ts";
 import * as branch_quota from "./migrations/0015-branch-quota.ts";
+import * as made_with_sql from "./migrations/0016-made-with-sql.ts";
 import * as compute_sizes from "./migrations/0017-compute-sizes.ts";
 import * as compute_failures from "./migrations/0019-compute-failures.ts";
 import * as logs_and_cancelling from "./migrations/0020-logs-and-cancelling.ts";
@@ -34,6 +35,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0013-key-uses": key_uses,
   "0014-copy-progress": copy_progress,
   "0015-branch-quota": branch_quota,
+  "0016-made-with-sql": made_with_sql,
   "0017-compute-sizes": compute_sizes,
   "0019-compute-failures": compute_failures,
   "0020-logs-and-cancelling": logs_and_cancelling,

@@ -217,6 +217,8 @@ export interface BranchTable {
   /** Goes up with every change to the branch's roles and databases, and the one that its data has. */
   content_revision: Generated<number>;
   applied_revision: Generated<number>;
+  /** Of what the compute had when the rows last followed it. */
+  observed_digest: Generated<string | null>;
   created_by: string | null;
   created_at: Generated<string>;
   updated_at: Generated<string>;
@@ -275,10 +277,15 @@ export interface EndpointTable {
 export interface RoleTable {
   branch_id: string;
   name: string;
-  /** Sealed: it can be revealed, as in Neon. Null: the role cannot log in. */
+  /** Sealed: it can be revealed, as in Neon. Null: there is none, or it was set with SQL and only its people know it. */
   password: Buffer | null;
-  /** What the compute has in place of the password; null where it has not been computed yet. */
+  /** What the compute has in place of the password; null where it has none, or it has not been computed yet. */
   verifier: string | null;
+  can_login: Generated<boolean>;
+  /** By which the compute knows it, whatever its name; null until it has been seen there. */
+  oid: Generated<number | null>;
+  /** The branch's `content_revision` with which the API last changed it; 0: what it is, it is by SQL. */
+  revision: Generated<number>;
   created_at: Generated<string>;
   updated_at: Generated<string>;
   deleted_at: Generated<string | null>;
@@ -373,6 +380,9 @@ export interface DatabaseTable {
   owner_name: string;
   /** Its name in the compute until a renaming has been carried out there. */
   former_name: Generated<string | null>;
+  /** As of a role. */
+  oid: Generated<number | null>;
+  revision: Generated<number>;
   created_at: Generated<string>;
   updated_at: Generated<string>;
   deleted_at: Generated<string | null>;

@@ -53,18 +53,19 @@ const DEFAULT_TIMEOUT_SECONDS = 300;
 /** A compute whose branch is being worked on makes its place wait. */
 const AT_ONCE = 4;
 
-/** Puts computes to rest that nobody uses, and keeps the verifiers that they are entered by while they sleep. */
+/** Puts computes to rest that nobody uses, and looks at what people do in the others. */
 export function idleJob(deps: IdleDeps): Job {
   const { db, gateway, verifiers, clock, node_id } = deps;
   /** Since when an endpoint has been seen active without anybody using it. */
   const quiet_since = new Map<string, number>();
-  const settled = new Map<string, number>();
+  /** As of when an endpoint's compute was looked at. */
+  const seen = new Map<string, string>();
 
-  async function keepVerifiers({ id }: ListedEndpoint): Promise<void> {
-    const now = gateway.trafficOf(id).settled;
-    if (settled.get(id) === now) return;
-    settled.set(id, now);
-    await verifiers.refresh(id);
+  /** What was done in the last moment before a stop is seen at the next start, for nobody has seen it yet. */
+  async function observe({ id, current_state, storage_id, applied_revision }: ListedEndpoint): Promise<void> {
+    const now = [storage_id, applied_revision, gateway.trafficOf(id).settled].join();
+    if (current_state !== "active" || seen.get(id) === now) return;
+    if (await verifiers.refresh(id)) seen.set(id, now);
   }
 
   /** Undefined: it is used, does not run, or never rests. */
@@ -92,7 +93,6 @@ export function idleJob(deps: IdleDeps): Job {
         quiet_since.set(id, clock.monotonic_ms());
         return;
       }
-      await verifiers.refresh(id);
     } catch (error) {
       if (error instanceof DriverError && error.code === "not_running") return;
       throw error;
@@ -113,10 +113,10 @@ export function idleJob(deps: IdleDeps): Job {
     async run(signal) {
       const endpoints = await listEndpointsForGateway(db, node_id);
       const ids = new Set(endpoints.map(({ id }) => id));
-      for (const map of [quiet_since, settled]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
+      for (const map of [quiet_since, seen]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
       await forEachOf(endpoints, AT_ONCE, async (endpoint) => {
         if (signal.aborted) return;
-        await keepVerifiers(endpoint);
+        await observe(endpoint);
         await restWhenIdle(endpoint);
       });
     },

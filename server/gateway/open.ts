@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { ComputeDriver } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
+import type { Observation } from "../jobs/computes/observe-content.ts";
 import type { Job } from "../jobs/runner.ts";
 import type { Log } from "../log.ts";
 import { ownAccount } from "../postgres/account.ts";
@@ -36,6 +37,8 @@ export interface OpenGatewayOptions {
   readonly compute: Pick<ComputeDriver, "query" | "capabilities" | "ensurePooler">;
   readonly wake: (endpoint_id: string) => Promise<ComputeSocket>;
   readonly rest: (endpoint_id: string, isIdle: () => boolean) => Promise<void>;
+  /** Looks at what is in a compute that runs; undefined: its branch has gone. */
+  readonly observe: (endpoint_id: string, branch_id: string) => Promise<Observation | undefined>;
   readonly changePort: (endpoint_id: string) => Promise<unknown>;
   readonly node_id: string;
   /** Where the gateways of other nodes reach this one; absent: there are none. */
@@ -69,7 +72,8 @@ export interface OpenGateway {
  * shared port and on those of all endpoints, and the API tells the names that lead there.
  */
 export async function openGateway(options: OpenGatewayOptions): Promise<OpenGateway> {
-  const { db, compute, wake, rest, changePort, node_id, clock, log, shared, domain, plaintext, mock_key } = options;
+  const { db, compute, wake, rest, observe, changePort, node_id, clock, log } = options;
+  const { shared, domain, plaintext, mock_key } = options;
   const own = join(options.data_dir, "gateway");
   const tls = await TlsFiles.open(
     options.certificate ?? (await ensureCertificate(own, ownAccount(), clock, domain?.name)),
@@ -79,7 +83,7 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
   const findNode = (endpoint_id: string) => findNodeForGateway(db, endpoint_id);
   const links = identity && new Links({ node_id, identity, findNode });
   const verifiers = new Verifiers({
-    ...{ db, compute, node_id, links },
+    ...{ db, observe, node_id, links },
     trafficOf: (endpoint_id) => gateway.trafficOf(endpoint_id),
     onFailure: (endpoint_id, error) => report({ event: "failed", endpoint_id, error }),
   });

@@ -63,13 +63,14 @@ export async function listLinkDigestsForGateway(tx: Tx): Promise<ReadonlySet<str
   return new Set(rows.flatMap(({ certificate_digest }) => certificate_digest ?? []));
 }
 
-/** The verifier that the API gave a role; undefined when it has none or may not log in. */
+/** The verifier that a role has by its row; undefined when it has none or may not log in. */
 export async function findVerifierForGateway(tx: Tx, branch_id: string, role: string): Promise<string | undefined> {
   const row = await tx
     .selectFrom("roles")
     .select("verifier")
     .where("branch_id", "=", branch_id)
     .where("name", "=", role)
+    .where("can_login", "=", true)
     .where("deleted_at", "is", null)
     .executeTakeFirst();
   return row?.verifier ?? undefined;
@@ -88,28 +89,6 @@ export async function listObservedVerifiersForGateway(
     .where("storage_id", "=", storage_id)
     .execute();
   return new Map(rows.map(({ role_name, verifier }) => [role_name, verifier]));
-}
-
-/** Keeps what was read from a compute, in place of what was read before. Nothing is kept of a branch that has gone. */
-export async function replaceObservedVerifiersForGateway(
-  db: Db,
-  branch_id: string,
-  storage_id: string,
-  verifiers: ReadonlyMap<string, string>,
-): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    const branch = await tx
-      .selectFrom("branches")
-      .select("id")
-      .where("id", "=", branch_id)
-      .where("storage_id", "=", storage_id)
-      .forUpdate()
-      .executeTakeFirst();
-    if (!branch) return;
-    await tx.deleteFrom("observed_verifiers").where("branch_id", "=", branch_id).execute();
-    const rows = [...verifiers].map(([role_name, verifier]) => ({ branch_id, storage_id, role_name, verifier }));
-    if (rows.length > 0) await tx.insertInto("observed_verifiers").values(rows).execute();
-  });
 }
 
 /** Records by which names clients reach this node's endpoints; undefined: by none. */
@@ -136,6 +115,8 @@ export interface ListedEndpoint {
   readonly port: number;
   readonly current_state: "init" | "active" | "idle";
   readonly suspend_timeout_seconds: number;
+  readonly storage_id: string;
+  readonly applied_revision: number;
 }
 
 /** The endpoints whose computes are on a node. */
@@ -145,6 +126,7 @@ export async function listEndpointsForGateway(tx: Tx, node_id: string): Promise<
     .innerJoin("branches as b", "b.id", "e.branch_id")
     .innerJoin("projects as p", "p.id", "e.project_id")
     .select(["e.id", "e.host", "e.port", "e.current_state", "e.suspend_timeout_seconds"])
+    .select(["b.storage_id", "b.applied_revision"])
     .where("b.node_id", "=", node_id)
     .where("e.deleted_at", "is", null)
     .where("b.deleted_at", "is", null)
@@ -174,13 +156,6 @@ export async function noteUseForGateway(db: Db, endpoint_id: string, use: Use): 
         set transferred_bytes = consumption_hours.transferred_bytes + excluded.transferred_bytes`.execute(tx);
   });
 }
-
-/** For a compute's own database: verifiers of those who may log in. Never those of superusers, of whom ours is one. */
-export const VERIFIERS_IN_COMPUTE = `
-  SELECT rolname AS role_name, rolpassword AS verifier FROM pg_authid
-  WHERE rolcanlogin AND NOT rolsuper AND rolpassword LIKE 'SCRAM-SHA-256$%'
-    AND (rolvaliduntil IS NULL OR rolvaliduntil > now())
-  ORDER BY rolname LIMIT 10000`;
 
 /** For a compute's own database: whether a client does something, or did so in the last $1 seconds. */
 export const CLIENTS_IN_COMPUTE = `

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import { Writable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { openTestDatabase, type TestDatabase } from "../../test/harness/database.ts";
+import { systemClock } from "../clock.ts";
 import { newOrganizationId } from "../ids.ts";
+import { createMachinery } from "../jobs/reconcilers.ts";
+import { Sealer } from "../keys/seal.ts";
+import { Secret } from "../keys/secret.ts";
+import { createLog } from "../log.ts";
 import { EndpointDirectory } from "./endpoint-directory.ts";
 import type { Gateway } from "./gateway.ts";
 import { idleJob } from "./jobs.ts";
@@ -30,13 +37,16 @@ describe("the gateway, with the control plane's rows", () => {
     const failures: unknown[] = [];
     let gateway: Gateway | undefined;
     let queries = 0;
+    const { observe } = createMachinery({
+      ...{ db: database.db, node_id: "node", clock: systemClock, ...stage.drivers },
+      sealer: new Sealer(new Secret(randomBytes(32).toString("base64url"))),
+      log: createLog("error", new Writable({ write: (_chunk, _encoding, done) => done() })),
+    });
     const verifiers = new Verifiers({
       ...{ db: database.db, node_id: "node" },
-      compute: {
-        query: (id, query) => {
-          queries++;
-          return stage.drivers.compute.query(id, query);
-        },
+      observe: (id, branch_id) => {
+        queries++;
+        return observe(id, branch_id);
       },
       trafficOf: (id) => gateway?.trafficOf(id) ?? { settled: 0 },
       onFailure: (_, error) => failures.push(error),
@@ -224,7 +234,7 @@ describe("the gateway, with the control plane's rows", () => {
 
   async function openWithClock(t: Parameters<typeof openFront>[0], clock: { monotonic_ms(): number }) {
     const opened = await openFront(t, stage, { clock });
-    const verifiers = { refresh: async () => {} };
+    const verifiers = { refresh: async () => true };
     return { ...opened, verifiers };
   }
 });

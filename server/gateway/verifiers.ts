@@ -1,5 +1,6 @@
-import { type ComputeDriver, DriverError } from "../compute/driver.ts";
+import { DriverError } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
+import type { Observation } from "../jobs/computes/observe-content.ts";
 import type { Links } from "./links/links.ts";
 import { SingleFlight } from "./single-flight.ts";
 import {
@@ -7,14 +8,13 @@ import {
   findEndpointForGateway,
   findVerifierForGateway,
   listObservedVerifiersForGateway,
-  replaceObservedVerifiersForGateway,
-  VERIFIERS_IN_COMPUTE,
 } from "./store.ts";
 import type { Traffic } from "./traffic.ts";
 
 export interface VerifiersDeps {
   readonly db: Db;
-  readonly compute: Pick<ComputeDriver, "query">;
+  /** Looks at what is in a compute, and keeps it; undefined: its branch has gone. */
+  readonly observe: (endpoint_id: string, branch_id: string) => Promise<Observation | undefined>;
   readonly node_id: string;
   /** The way to other nodes, which know more of their computes than the rows do; absent: there are none. */
   readonly links?: Pick<Links, "askVerifier"> | undefined;
@@ -36,18 +36,21 @@ interface Seen {
   readonly verifiers: ReadonlyMap<string, string>;
 }
 
+/** `away`: there was nothing to look at. */
+type Unseen = "away" | "failed";
+
 /**
  * Which verifier each role has. The compute decides that and not our rows: people make roles and set passwords with
- * SQL. So a compute that runs is asked, though not again as long as nobody has done anything there. What it said is
+ * SQL. So a compute that runs is looked at, though not again as long as nobody has done anything there. What was seen is
  * kept in the database for when it sleeps, since asking it then would mean to wake it for a stranger. A role of a
- * compute that was never asked has the verifier that the API gave it.
+ * compute that was never looked at has the verifier that the API gave it, or that it has in the branch's parent.
  *
  * A verifier that is out of date lets nobody in: the proof is passed on to the compute, which has the last word.
  */
 export class Verifiers {
   readonly #deps: VerifiersDeps;
   readonly #seen = new Map<string, Seen>();
-  readonly #reads: SingleFlight<Seen | undefined>;
+  readonly #reads: SingleFlight<Seen | Unseen>;
 
   constructor(deps: VerifiersDeps) {
     this.#deps = deps;
@@ -63,7 +66,7 @@ export class Verifiers {
     }
     if (endpoint.node_id === this.#deps.node_id) {
       const seen = await this.#current(endpoint_id, endpoint);
-      if (seen) return seen.verifiers.get(role);
+      if (typeof seen === "object") return seen.verifiers.get(role);
     } else {
       const told = await this.#deps.links?.askVerifier(endpoint_id, role);
       if (told) return told.verifier;
@@ -73,51 +76,46 @@ export class Verifiers {
   }
 
   /**
-   * Reads the verifiers of computes where clients have been active since, so that what is kept is at most one call of
-   * this old. To be called before a compute is put to rest, and from time to time.
+   * Looks at a compute where clients have been active since, so that what is kept is at most one call of this old: to be
+   * called from time to time. False: it does not run, so what was done there last may still be to be seen.
    */
-  async refresh(endpoint_id: string): Promise<void> {
+  async refresh(endpoint_id: string): Promise<boolean> {
     const endpoint = await findEndpointForGateway(this.#deps.db, endpoint_id);
-    if (endpoint) await this.#current(endpoint_id, endpoint);
-    else this.#seen.delete(endpoint_id);
+    if (endpoint) return (await this.#current(endpoint_id, endpoint)) !== "away";
+    this.#seen.delete(endpoint_id);
+    return false;
   }
 
-  async #current(endpoint_id: string, endpoint: EndpointRow): Promise<Seen | undefined> {
+  async #current(endpoint_id: string, endpoint: EndpointRow): Promise<Seen | Unseen> {
     const now = this.#momentOf(endpoint_id, endpoint);
     const seen = this.#seen.get(endpoint_id);
     if (seen && isSince(seen.as_of, now)) return seen;
     const read = await this.#reads.run(endpoint_id);
     // One that was under way before may have been too early for a role that has just been made.
-    return !read || isSince(read.as_of, now) ? read : await this.#reads.run(endpoint_id);
+    return typeof read === "string" || isSince(read.as_of, now) ? read : await this.#reads.run(endpoint_id);
   }
 
   #momentOf(endpoint_id: string, { storage_id, applied_revision }: EndpointRow): Moment {
     return { storage_id, applied_revision, settled: this.#deps.trafficOf(endpoint_id).settled };
   }
 
-  async #read(endpoint_id: string): Promise<Seen | undefined> {
-    const { db, compute, onFailure } = this.#deps;
+  async #read(endpoint_id: string): Promise<Seen | Unseen> {
+    const { db, observe, onFailure, trafficOf } = this.#deps;
     const endpoint = await findEndpointForGateway(db, endpoint_id);
-    if (!endpoint) return undefined;
-    const as_of = this.#momentOf(endpoint_id, endpoint);
-    const { branch_id, storage_id } = endpoint;
+    if (!endpoint) return "away";
+    // Of before it was looked at.
+    const { settled } = trafficOf(endpoint_id);
     try {
-      const rows = await compute.query(endpoint_id, { text: VERIFIERS_IN_COMPUTE });
-      const verifiers = new Map(rows.map((row) => [String(row.role_name), String(row.verifier)]));
-      const before = this.#seen.get(endpoint_id);
-      const kept =
-        before?.as_of.storage_id === storage_id
-          ? before.verifiers
-          : await listObservedVerifiersForGateway(db, branch_id, storage_id);
-      if (!sameEntries(kept, verifiers)) {
-        await replaceObservedVerifiersForGateway(db, branch_id, storage_id, verifiers);
-      }
-      const seen = { as_of, verifiers };
-      this.#seen.set(endpoint_id, seen);
-      return seen;
+      const seen = await observe(endpoint_id, endpoint.branch_id);
+      if (!seen) return "away";
+      const { storage_id, applied_revision, verifiers } = seen;
+      const read = { as_of: { storage_id, applied_revision, settled }, verifiers };
+      this.#seen.set(endpoint_id, read);
+      return read;
     } catch (error) {
-      if (!isAway(error)) onFailure(endpoint_id, error);
-      return undefined;
+      if (isAway(error)) return "away";
+      onFailure(endpoint_id, error);
+      return "failed";
     }
   }
 }
@@ -132,8 +130,4 @@ function isAway(error: unknown): boolean {
 function isSince(read: Moment, now: Moment): boolean {
   const { storage_id, applied_revision, settled } = now;
   return read.storage_id === storage_id && read.applied_revision >= applied_revision && read.settled >= settled;
-}
-
-function sameEntries(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
-  return a.size === b.size && [...a].every(([name, verifier]) => b.get(name) === verifier);
 }

@@ -57,6 +57,8 @@ export interface ReconcilerDeps {
 export interface JobDeps extends ReconcilerDeps {
   /** By branch: whoever works on a branch or its computes has it alone, and looks again once it has. */
   readonly branches: KeyedLock;
+  /** By branch: looks at what is in its compute. Held for one look, where the lock of the branch is held for all work on it. */
+  readonly observations: KeyedLock;
   readonly failures: ComputeFailures;
 }
 

@@ -83,6 +83,11 @@ async function carryOut(deps: JobDeps, operation: store.ClaimedOperation, { stop
     deps.log.event("operation.finished", { operation_id, action, project_id, duration_ms });
   } catch (error) {
     if (error instanceof StoppedAtStep) throw error;
+    if (error instanceof store.RecordedFailure) {
+      const { failures_count: failures, message } = error;
+      deps.log.event("operation.failed", { operation_id, action, project_id, failures, error: message });
+      return;
+    }
     if (cancel.aborted) return await recordCancellation(deps, operation);
     const shutting_down = stop.aborted || (error instanceof DriverError && error.code === "shut_down");
     if (shutting_down) await store.releaseOperationForJob(deps.db, operation_id, deps.node_id);

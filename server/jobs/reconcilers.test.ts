@@ -261,6 +261,7 @@ describe("the reconcilers", () => {
       ensurePooler: compute.ensurePooler.bind(compute),
       suspend: compute.suspend.bind(compute),
       apply: compute.apply.bind(compute),
+      readContent: compute.readContent.bind(compute),
       status: compute.status.bind(compute),
       list: compute.list.bind(compute),
       watch: compute.watch.bind(compute),

@@ -3,6 +3,7 @@ import { schemasJob } from "./branches/schemas.ts";
 import { changePort } from "./computes/change-port.ts";
 import { computesJob } from "./computes/computes.ts";
 import { ComputeFailures } from "./computes/failures.ts";
+import { type Observation, observeContent } from "./computes/observe-content.ts";
 import { createWaking, type Waking } from "./computes/wake.ts";
 import type { JobDeps, ReconcilerDeps } from "./deps.ts";
 import { KeyedLock } from "./keyed-lock.ts";
@@ -17,13 +18,18 @@ import type { Job } from "./runner.ts";
 export interface Machinery {
   readonly jobs: Job[];
   readonly waking: Waking;
+  /** Makes the rows of a branch say what is in its running compute. */
+  readonly observe: (endpoint_id: string, branch_id: string) => Promise<Observation | undefined>;
   /** Gives an endpoint another port at the gateway. */
   readonly changePort: (endpoint_id: string) => Promise<void>;
 }
 
 /** To be made once in a process. */
 export function createMachinery(deps: ReconcilerDeps): Machinery {
-  const shared: JobDeps = { ...deps, branches: new KeyedLock(), failures: new ComputeFailures(deps) };
+  const shared: JobDeps = {
+    ...{ ...deps, failures: new ComputeFailures(deps) },
+    ...{ branches: new KeyedLock(), observations: new KeyedLock() },
+  };
   const jobs = [
     operationsJob(shared),
     schemasJob(shared),
@@ -34,5 +40,10 @@ export function createMachinery(deps: ReconcilerDeps): Machinery {
     orphansJob(shared),
     metersJob(shared),
   ];
-  return { jobs, waking: createWaking(shared), changePort: (endpoint_id) => changePort(shared, endpoint_id) };
+  return {
+    jobs,
+    waking: createWaking(shared),
+    observe: (endpoint_id, branch_id) => observeContent(shared, endpoint_id, branch_id),
+    changePort: (endpoint_id) => changePort(shared, endpoint_id),
+  };
 }

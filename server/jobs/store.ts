@@ -155,6 +155,17 @@ export interface Failure {
   readonly failures_count: number;
 }
 
+/** Thrown once an operation is recorded as failed, for there is nothing more to be done about it. */
+export class RecordedFailure extends Error {
+  readonly failures_count: number;
+
+  constructor({ error, failures_count }: Failure) {
+    super(error);
+    this.name = "RecordedFailure";
+    this.failures_count = failures_count;
+  }
+}
+
 export async function retryOperationForJob(
   tx: Tx,
   operation_id: string,

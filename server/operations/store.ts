@@ -136,7 +136,10 @@ async function refuseWhileOpen({ tx, project_id }: ProjectAccess, branch_id: str
   if (open) throw new ApiError("locked");
 }
 
-/** Records that a branch's roles or databases have changed, and the work of telling its compute. */
+/**
+ * Records that a branch's roles or databases are changed, and the work of telling its compute. To be called ahead of the
+ * change: each row carries the revision that it was changed with, and nothing but such rows is told.
+ */
 export async function recordContentChange(access: ProjectAccess, branch_id: string): Promise<Operation[]> {
   await access.tx
     .updateTable("branches")
@@ -151,6 +154,11 @@ export async function recordContentChange(access: ProjectAccess, branch_id: stri
     .executeTakeFirst();
   const of = endpoint ? { branch_id, endpoint_id: endpoint.id } : { branch_id };
   return await insertOperations(access, [{ action: "apply_config", ...of }]);
+}
+
+/** For a row of a role or database that is being changed. */
+export function contentRevisionOf(branch_id: string) {
+  return sql<number>`(select content_revision from branches where id = ${branch_id})`;
 }
 
 /** Operations, with whether the node that is to carry them out is lost. */

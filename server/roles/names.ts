@@ -3,6 +3,8 @@ import { ApiError } from "../errors.ts";
 /** Roles that exist in every compute, and words that Postgres keeps for itself. */
 const RESERVED = new Set([
   "latchkey_admin",
+  "latchkey_loader",
+  "latchkey_loading",
   "neon_superuser",
   "postgres",
   "public",

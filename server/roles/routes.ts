@@ -32,8 +32,8 @@ export function roleRoutes({ sealer }: RoleDeps): Route[] {
         checkRoleName(role.name, "name");
         await holdBranch(access, branch_id);
         const password = role.no_login === true ? {} : { password: newRolePassword() };
-        const made = await insertRole(access, sealer, { branch_id, name: role.name, ...password });
-        return { role: made, operations: await recordContentChange(access, branch_id) };
+        const operations = await recordContentChange(access, branch_id);
+        return { role: await insertRole(access, sealer, { branch_id, name: role.name, ...password }), operations };
       },
       audit: aboutRole,
     }),
@@ -47,8 +47,9 @@ export function roleRoutes({ sealer }: RoleDeps): Route[] {
         await holdBranch(access, branch_id);
         const role = await getRole(access, branch_id, role_name);
         await refuseOwner(access, branch_id, role_name);
+        const operations = await recordContentChange(access, branch_id);
         await markRoleDeleted(access, branch_id, role_name);
-        return { role, operations: await recordContentChange(access, branch_id) };
+        return { role, operations };
       },
       audit: aboutRole,
     }),
@@ -65,8 +66,9 @@ export function roleRoutes({ sealer }: RoleDeps): Route[] {
         await holdBranch(access, branch_id);
         const { authentication_method } = await getRole(access, branch_id, name);
         if (authentication_method === "no_login") throw new ApiError("unprocessable", "the role cannot log in");
+        const operations = await recordContentChange(access, branch_id);
         const role = await updateRolePassword(access, sealer, { branch_id, name, password: newRolePassword() });
-        return { role, operations: await recordContentChange(access, branch_id) };
+        return { role, operations };
       },
       audit: aboutRole,
     }),

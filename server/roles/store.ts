@@ -5,12 +5,13 @@ import type { RoleTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
 import type { Sealer } from "../keys/seal.ts";
 import type { Secret } from "../keys/secret.ts";
+import { contentRevisionOf } from "../operations/store.ts";
 import { scramVerifier } from "../postgres/scram.ts";
 import { openRolePassword, sealRolePassword } from "./password.ts";
 
-/** The resource roles: the Postgres roles of a branch that the API made, and their passwords. */
+/** The resource roles: the Postgres roles of a branch, whoever made them, and their passwords where the API set them. */
 
-const COLUMNS = ["branch_id", "name", "password", "created_at", "updated_at"] as const;
+const COLUMNS = ["branch_id", "name", "can_login", "created_at", "updated_at"] as const;
 type Row = Pick<Selectable<RoleTable>, (typeof COLUMNS)[number]>;
 
 function toRole(row: Row): Role {
@@ -18,11 +19,17 @@ function toRole(row: Row): Role {
     branch_id: row.branch_id,
     name: row.name,
     protected: false,
-    authentication_method: row.password === null ? "no_login" : "password",
+    authentication_method: row.can_login ? "password" : "no_login",
     created_at: row.created_at,
     updated_at: row.updated_at,
   };
 }
+
+const UNKNOWN_PASSWORD =
+  "the role's password is not known here, for it was set with SQL; reset it to be given a new one";
+
+/** Whether the copy's data is a clone, in which everything is the same one as in the original. */
+export type CopiedAs = "same_data" | "schema_only";
 
 export interface NewRole {
   readonly branch_id: string;
@@ -34,16 +41,17 @@ export interface NewRole {
 /** Inserts a role and answers it with its password, as the answer that creates it does; 409 when the name is taken. */
 export async function insertRole(access: ProjectAccess, sealer: Sealer, role: NewRole): Promise<Role> {
   const { branch_id, name, password } = role;
-  const credentials = await credentialsOf(sealer, role);
+  const values = { ...(await credentialsOf(sealer, role)), revision: contentRevisionOf(branch_id) };
   const row = await access.tx
     .insertInto("roles")
-    .values({ branch_id, name, ...credentials })
+    .values({ branch_id, name, ...values })
     .onConflict((conflict) =>
       // A deletion that failed has left the row: this wish is the newer one.
       conflict
         .columns(["branch_id", "name"])
         .doUpdateSet({
-          ...credentials,
+          ...values,
+          oid: null,
           deleted_at: null,
           created_at: sql<string>`now()`,
           updated_at: sql<string>`now()`,
@@ -65,7 +73,11 @@ export async function updateRolePassword(
   const { branch_id, name, password } = role;
   const row = await access.tx
     .updateTable("roles")
-    .set({ ...(await credentialsOf(sealer, role)), updated_at: sql<string>`now()` })
+    .set({
+      ...(await credentialsOf(sealer, role)),
+      revision: contentRevisionOf(branch_id),
+      updated_at: sql<string>`now()`,
+    })
     .where("branch_id", "=", branch_id)
     .where("name", "=", name)
     .where("deleted_at", "is", null)
@@ -76,16 +88,16 @@ export async function updateRolePassword(
 }
 
 async function credentialsOf(sealer: Sealer, { branch_id, name, password }: NewRole) {
-  if (password === undefined) return { password: null, verifier: null };
+  if (password === undefined) return { password: null, verifier: null, can_login: false };
   const verifier = await scramVerifier(password.reveal());
-  return { password: sealRolePassword(sealer, password, branch_id, name), verifier };
+  return { password: sealRolePassword(sealer, password, branch_id, name), verifier, can_login: true };
 }
 
 /** From here on nobody finds the role; the row goes when the compute has dropped it. */
 export async function markRoleDeleted(access: ProjectAccess, branch_id: string, name: string): Promise<void> {
   await access.tx
     .updateTable("roles")
-    .set({ deleted_at: sql<string>`now()` })
+    .set({ deleted_at: sql<string>`now()`, revision: contentRevisionOf(branch_id) })
     .where("branch_id", "=", branch_id)
     .where("name", "=", name)
     .execute();
@@ -104,29 +116,33 @@ export async function listDatabasesOwnedBy(access: ProjectAccess, branch_id: str
   return rows.map((row) => row.name);
 }
 
-/** Copies the roles of a branch, passwords included, to one that has none, and answers them with their passwords. */
+/**
+ * Copies the roles of a branch, passwords included, to one that has none, and answers them with the passwords that are
+ * known. What its compute has not been told yet, the other's will be.
+ */
 export async function copyRoles(
   access: ProjectAccess,
   sealer: Sealer,
   from_id: string,
   to_id: string,
+  as: CopiedAs,
 ): Promise<Role[]> {
   const rows = await access.tx
     .selectFrom("roles")
     .selectAll()
     .where("branch_id", "=", from_id)
-    .where("deleted_at", "is", null)
     .orderBy("name")
     .execute();
   const copies: Role[] = [];
-  for (const { name, password, verifier, created_at } of rows) {
+  for (const { updated_at: _, name, password, oid, ...same } of rows) {
     const secret = password === null ? undefined : openRolePassword(sealer, password, from_id, name);
     const sealed = secret === undefined ? null : sealRolePassword(sealer, secret, to_id, name);
     const row = await access.tx
       .insertInto("roles")
-      .values({ branch_id: to_id, name, password: sealed, verifier, created_at })
+      .values({ ...same, branch_id: to_id, name, password: sealed, oid: as === "same_data" ? oid : null })
       .returning(COLUMNS)
       .executeTakeFirstOrThrow();
+    if (same.deleted_at !== null) continue;
     copies.push({ ...toRole(row), ...(secret === undefined ? {} : { password: secret.reveal() }) });
   }
   return copies;
@@ -137,7 +153,7 @@ export async function listRoles(access: ProjectAccess, branch_id: string): Promi
   const rows = await access.tx
     .selectFrom("branches as b")
     .leftJoin("roles as r", (join) => join.onRef("r.branch_id", "=", "b.id").on("r.deleted_at", "is", null))
-    .select(["r.branch_id", "r.name", "r.password", "r.created_at", "r.updated_at"])
+    .select(["r.branch_id", "r.name", "r.can_login", "r.created_at", "r.updated_at"])
     .where("b.project_id", "=", access.project_id)
     .where("b.id", "=", branch_id)
     .where("b.deleted_at", "is", null)
@@ -151,15 +167,16 @@ export async function getRole(access: ProjectAccess, branch_id: string, name: st
   return toRole(await getRow(access, branch_id, name));
 }
 
-/** Throws 404 for a role without a password. */
+/** Throws 404 for a role that cannot log in, 412 for one whose password only its people know. */
 export async function getRolePassword(
   access: ProjectAccess,
   sealer: Sealer,
   branch_id: string,
   name: string,
 ): Promise<Secret> {
-  const { password } = await getRow(access, branch_id, name);
-  if (password === null) throw new ApiError("not_found", "the role cannot log in and has no password");
+  const { password, can_login } = await getRow(access, branch_id, name);
+  if (!can_login) throw new ApiError("not_found", "the role cannot log in and has no password");
+  if (password === null) throw new ApiError("precondition_failed", UNKNOWN_PASSWORD);
   return openRolePassword(sealer, password, branch_id, name);
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { createNeonClient } from "@neon/sdk";
 import { ensurePsql, NEON_VERSION, NeonCli, run } from "../harness/neon-cli.ts";
-import { type SetupLine, startServer, type TestServer } from "../harness/server.ts";
+import { type SetupLine, startServer, type TestServer, waitFor } from "../harness/server.ts";
 
 /**
  * Branches, databases, roles and operations with the real, unmodified `neon` command and `@neon/sdk`. Tests go
@@ -230,6 +230,25 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     await neon("roles", "delete", "guest", "--branch", "dev");
     await settle();
     assert.ok(!(await table("roles", "list", "--branch", "dev")).includes("guest"));
+  });
+
+  test("databases and roles that psql makes and drops are listed and are not, and a password of its own is not revealed", async () => {
+    const at = ["--branch", "dev"];
+    const named = async (what: "databases" | "roles", name: string) =>
+      (await neon<{ name: string }[]>(what, "list", ...at)).some((listed) => listed.name === name);
+    await psql("dev", "create database ledger");
+    await psql("dev", "create role clerk login password 'of psql'");
+    await waitFor("what psql has made", async () => (await named("databases", "ledger")) && named("roles", "clerk"));
+    const refused = await fails("connection-string", "dev", "--role-name", "clerk", "--database-name", "ledger");
+    assert.match(refused, /set with SQL; reset it/);
+    await psql("dev", "drop database ledger");
+    await psql("dev", "drop role clerk");
+    await neon("databases", "create", "--name", "another", ...at);
+    await settle();
+    assert.deepEqual([await named("databases", "ledger"), await named("roles", "clerk")], [false, false]);
+    assert.equal(await psql("dev", "select count(*) from pg_database where datname = 'ledger'"), "0");
+    await neon("databases", "delete", "another", ...at);
+    await settle();
   });
 
   test("operations list tells what was done", async () => {

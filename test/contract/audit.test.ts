@@ -30,6 +30,8 @@ const BACKGROUND = {
     "logical_size",
     "metered_lsn",
     "metered_storage_id",
+    "observed_digest",
+    "oid",
     "storage_bytes",
     "renewals",
     "renewed_at",

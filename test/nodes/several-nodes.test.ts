@@ -81,12 +81,14 @@ describe("several nodes on one database", () => {
   class Project {
     readonly id: string;
     readonly path: string;
+    readonly branch_id: string;
     readonly endpoint_id: string;
     readonly uri: URL;
 
     constructor(made: CreatedProject) {
       this.id = made.project.id;
       this.path = `/projects/${this.id}`;
+      this.branch_id = made.branch.id;
       this.endpoint_id = made.endpoints[0]?.id ?? "";
       this.uri = new URL(made.connection_uris[0]?.connection_uri ?? "");
     }
@@ -140,6 +142,15 @@ describe("several nodes on one database", () => {
     for (const through of [0, 1, 2])
       assert.equal((await project.query(through, "select * from notes", login)).length, 1);
     await assert.rejects(project.query(0, "select 1", { ...login, password: "wrong" }), { code: "28P01" });
+
+    // It is in the API of each, where the node that has the compute has put it.
+    for (const through of [0, 1, 2]) {
+      const server = nodes.node(through);
+      await waitFor("the role in the API", async () => {
+        const at = `${project.path}/branches/${project.branch_id}/roles/visitor`;
+        return (await server.call("GET", at, { key })).status === 200;
+      });
+    }
 
     // A compute that sleeps is woken by a client of any gateway.
     const endpoint_path = `${project.path}/endpoints/${project.endpoint_id}`;

@@ -59,7 +59,9 @@ export async function atPrivateCompute<T>(
       max_connections: 10,
       admin_password: adminPasswordOf(deps.sealer, branch).reveal(),
     });
-    if (branch.applied_revision !== branch.content_revision) await applyContent(deps, compute_id, branch.id);
+    // One whose data is being made has nothing yet that could be changed.
+    const whole = branch.current_state !== "init";
+    if (whole && branch.applied_revision !== branch.content_revision) await applyContent(deps, compute_id, branch.id);
     return await work(compute_id);
   } catch (error) {
     died = error instanceof StoppedAtStep;

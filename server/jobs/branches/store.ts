@@ -64,6 +64,7 @@ export async function finishResetForJob(
   const { backup_id, source_id } = reset;
   if (backup_id !== null) {
     await replaceContent(tx, id, backup_id, reseal);
+    await copyRevisions(tx, id, backup_id);
     await tx
       .updateTable("branches")
       .set({ parent_id: backup_id })
@@ -74,7 +75,7 @@ export async function finishResetForJob(
   // A row of the new data first: no two branches may name the same data, not even within this transaction.
   await tx
     .updateTable("branches")
-    .set((eb) => ({
+    .set({
       ...provenance(origin),
       storage_id: reset.storage_id,
       reset: null,
@@ -84,8 +85,7 @@ export async function finishResetForJob(
       updated_at: sql<string>`now()`,
       logical_size: null,
       quota_exceeded: null,
-      content_revision: eb("content_revision", "+", 1),
-    }))
+    })
     .where("id", "=", id)
     .execute();
   if (backup_id !== null) {
@@ -95,7 +95,16 @@ export async function finishResetForJob(
       where id = ${backup_id}`.execute(tx);
     await markBranchReadyForJob(tx, backup_id);
   }
-  if (source_id !== id) await replaceContent(tx, source_id, id, reseal);
+  if (source_id === id) return;
+  await replaceContent(tx, source_id, id, reseal);
+  await copyRevisions(tx, source_id, id);
+}
+
+/** With the data of a branch come its roles and databases, and what its compute has not been told of them yet. */
+async function copyRevisions(tx: Tx, from_id: string, to_id: string): Promise<void> {
+  await sql`update branches set (content_revision, applied_revision, observed_digest) =
+    (select content_revision, applied_revision, null::text from branches where id = ${from_id})
+    where id = ${to_id}`.execute(tx);
 }
 
 /** Gives up on a reset: the branch stays what it was, and the backup never is. */
@@ -124,10 +133,12 @@ async function replaceContent(tx: Tx, from_id: string, to_id: string, reseal: Re
   await tx.deleteFrom("databases").where("branch_id", "=", to_id).execute();
   await tx.deleteFrom("roles").where("branch_id", "=", to_id).execute();
   const roles = await tx.selectFrom("roles").selectAll().where("branch_id", "=", from_id).execute();
-  for (const { name, password, verifier, created_at, deleted_at } of roles) {
+  for (const { updated_at: _, name, password, ...row } of roles) {
     const sealed = password === null ? null : reseal(password, from_id, to_id, name);
-    const role = { branch_id: to_id, name, password: sealed, verifier, created_at, deleted_at };
-    await tx.insertInto("roles").values(role).execute();
+    await tx
+      .insertInto("roles")
+      .values({ ...row, branch_id: to_id, name, password: sealed })
+      .execute();
   }
   const databases = await tx
     .selectFrom("databases")

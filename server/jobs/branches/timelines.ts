@@ -3,6 +3,7 @@ import type { BranchReset } from "../../db/schema.ts";
 import { describeError } from "../../log.ts";
 import { openRolePassword, sealRolePassword } from "../../roles/password.ts";
 import { findComputeForJob, markEndpointIdleForJob } from "../computes/store.ts";
+import { suspendCompute } from "../computes/suspend.ts";
 import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, finishOperationForJob, noteProgressForJob } from "../store.ts";
@@ -93,7 +94,7 @@ async function resetTimeline(
   for (const id of await listEndpointIdsForJob(deps.db, branch.id)) {
     const compute = await findComputeForJob(deps.db, id);
     if (compute?.current_state === "active") await countCompute(deps, compute);
-    await deps.compute.suspend(id, "fast");
+    await suspendCompute(deps, id, branch.id);
     if (compute) await markEndpointIdleForJob(deps.db, id);
   }
   await reach(deps, "reset_timeline:compute_suspended");

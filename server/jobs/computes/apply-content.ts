@@ -2,32 +2,37 @@ import type { RoleSpec } from "../../compute/driver.ts";
 import { scramVerifier } from "../../postgres/scram.ts";
 import { openRolePassword } from "../../roles/password.ts";
 import type { JobDeps } from "../deps.ts";
+import { observeContent } from "./observe-content.ts";
+import { type Plan, planContent, planFirstContent } from "./plan-content.ts";
 import { type ContentRole, getContentForJob, markContentAppliedForJob, updateVerifierForJob } from "./store.ts";
 
-/** Makes a running compute have the roles and databases of its branch, and records that it has. */
-export async function applyContent(deps: JobDeps, endpoint_id: string, branch_id: string): Promise<void> {
+/**
+ * Tells a running compute what the API has changed of its roles and databases, records that it knows, and makes the rows
+ * say what it has. Returns what could not be done, for people: it is not tried again, and the rows tell what is there.
+ */
+export async function applyContent(deps: JobDeps, compute_id: string, branch_id: string): Promise<readonly string[]> {
   const content = await getContentForJob(deps.db, branch_id);
-  const { roles, databases } = content;
-  const isThere = ({ deleted_at }: { deleted_at: string | null }) => deleted_at === null;
-  const isGone = ({ deleted_at }: { deleted_at: string | null }) => deleted_at !== null;
-  const names = (items: readonly { name: string }[]) => items.map(({ name }) => name);
-  await deps.compute.apply(endpoint_id, {
-    roles: await Promise.all(roles.filter(isThere).map((role) => specOf(deps, branch_id, role))),
-    databases: databases.filter(isThere).map(({ name, owner_name: owner, former_name }) => {
-      return { name, owner, ...(former_name === null ? {} : { former_name }) };
-    }),
-    absent: {
-      roles: names(roles.filter(isGone)),
-      // One that was renamed and then deleted before the compute heard of either has its former name there.
-      databases: databases.filter(isGone).map(({ name, former_name }) => former_name ?? name),
-    },
-  });
+  const first = content.applied_revision === 0;
+  const plan = first ? planFirstContent(content) : planContent(content, await deps.compute.readContent(compute_id));
+  if (!isEmpty(plan)) {
+    const { databases, absent } = plan;
+    const roles = await Promise.all(plan.roles.map((role) => specOf(deps, branch_id, role)));
+    await deps.compute.apply(compute_id, { roles, databases, absent });
+  }
   await deps.db.transaction().execute((tx) => markContentAppliedForJob(tx, branch_id, content));
+  // The gateway looks before it lets the first client in.
+  if (!first) await observeContent(deps, compute_id, branch_id);
+  if (plan.conflicts.length > 0) deps.log.event("compute.content_refused", { branch_id, reasons: plan.conflicts });
+  return plan.conflicts;
+}
+
+function isEmpty({ roles, databases, absent }: Plan): boolean {
+  return [roles, databases, absent.roles, absent.databases].every(({ length }) => length === 0);
 }
 
 async function specOf(deps: JobDeps, branch_id: string, role: ContentRole): Promise<RoleSpec> {
   const { name, password } = role;
-  if (password === null) return { name, login: false };
+  if (!role.can_login || password === null) return { name, login: false };
   if (role.verifier !== null) return { name, login: true, verifier: role.verifier };
   const verifier = await scramVerifier(openRolePassword(deps.sealer, password, branch_id, name).reveal());
   await updateVerifierForJob(deps.db, branch_id, name, verifier);

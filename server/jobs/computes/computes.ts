@@ -8,6 +8,7 @@ import { applyContent } from "./apply-content.ts";
 import { isOurOwnRefusal } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import * as store from "./store.ts";
+import { suspendCompute } from "./suspend.ts";
 
 const EVERY_MS = 2_000;
 const AT_ONCE = 4;
@@ -50,7 +51,7 @@ export function computesJob(deps: JobDeps): Job {
     const still = (await store.listUnwantedComputesForJob(db, node_id)).find(({ id }) => id === endpoint_id);
     if (!still) return;
     await countCompute(deps, still);
-    await compute.suspend(endpoint_id, "fast");
+    await suspendCompute(deps, endpoint_id, still.branch_id);
     await store.markEndpointIdleForJob(db, endpoint_id);
   }
 

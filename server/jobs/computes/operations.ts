@@ -1,7 +1,7 @@
 import { unreachable } from "../../errors.ts";
 import { type JobDeps, reach, type Step } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
-import { type ClaimedOperation, finishOperationForJob } from "../store.ts";
+import { type ClaimedOperation, failOperationForJob, finishOperationForJob, RecordedFailure } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
 import { isOurOwnRefusal } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
@@ -12,6 +12,7 @@ import {
   markEndpointIdleForJob,
   markEndpointStartedForJob,
 } from "./store.ts";
+import { suspendCompute } from "./suspend.ts";
 
 /** Starts a compute that ought to run; where that is no longer wished there is nothing to do. */
 export async function startRecorded(deps: JobDeps, operation: ClaimedOperation): Promise<void> {
@@ -35,15 +36,18 @@ export async function applyRecorded(deps: JobDeps, operation: ClaimedOperation):
   await reach(deps, "apply_config:claimed");
   const compute = operation.endpoint_id === null ? undefined : await findOf(deps, operation);
   if (!compute || compute.disabled || compute.quota_exceeded !== null) return await skip(deps, operation);
-  await bringUp(deps, compute, "apply_config");
+  const conflicts = await bringUp(deps, compute, "apply_config");
   const rests = compute.desired_state === "suspended";
-  if (rests) await deps.compute.suspend(compute.id, "fast");
+  if (rests) await suspendCompute(deps, compute.id, compute.branch_id);
+  const failure = { error: conflicts.join("; "), failures_count: operation.failures_count + 1 };
   await deps.db.transaction().execute(async (tx) => {
-    await finishOperationForJob(tx, operation.id, deps.node_id);
+    if (conflicts.length === 0) await finishOperationForJob(tx, operation.id, deps.node_id);
+    else await failOperationForJob(tx, operation, deps.node_id, failure);
     await markEndpointStartedForJob(tx, compute);
     if (rests) await markEndpointIdleForJob(tx, compute.id);
   });
   await reach(deps, "apply_config:finished");
+  if (conflicts.length > 0) throw new RecordedFailure(failure);
 }
 
 /** Stops a compute, for good when its endpoint is deleted. */
@@ -52,7 +56,7 @@ export async function suspendRecorded(deps: JobDeps, operation: ClaimedOperation
   const compute = await findOf(deps, operation);
   if (!compute) return await skip(deps, operation);
   if (compute.current_state === "active") await countCompute(deps, compute);
-  if (compute.deleted_at === null) await deps.compute.suspend(compute.id, "fast");
+  if (compute.deleted_at === null) await suspendCompute(deps, compute.id, compute.branch_id);
   else await deps.compute.remove(compute.id);
   await reach(deps, "suspend_compute:compute_suspended");
   await deps.db.transaction().execute(async (tx) => {
@@ -63,7 +67,8 @@ export async function suspendRecorded(deps: JobDeps, operation: ClaimedOperation
   await reach(deps, "suspend_compute:finished");
 }
 
-async function bringUp(deps: JobDeps, compute: ComputeRow, action: "start_compute" | "apply_config"): Promise<void> {
+/** Returns what the compute could not be told. */
+async function bringUp(deps: JobDeps, compute: ComputeRow, action: "start_compute" | "apply_config") {
   try {
     await startCompute(deps, compute);
   } catch (error) {
@@ -72,10 +77,12 @@ async function bringUp(deps: JobDeps, compute: ComputeRow, action: "start_comput
   }
   deps.failures.started(compute.id);
   await reach(deps, `${action}:compute_running` satisfies Step);
-  if (compute.applied_revision !== compute.content_revision) await applyContent(deps, compute.id, compute.branch_id);
+  const same = compute.applied_revision === compute.content_revision;
+  const conflicts = same ? [] : await applyContent(deps, compute.id, compute.branch_id);
   // From here on what is written to the branch is its people's.
   await countCompute(deps, compute);
   await reach(deps, `${action}:content_applied` satisfies Step);
+  return conflicts;
 }
 
 async function findOf(deps: JobDeps, operation: ClaimedOperation): Promise<ComputeRow | undefined> {

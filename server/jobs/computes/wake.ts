@@ -15,6 +15,7 @@ import {
   markEndpointStartedForJob,
   updateDesiredStateForJob,
 } from "./store.ts";
+import { suspendCompute } from "./suspend.ts";
 
 /** Starting and resting of computes at once, for the gateway, beside what routes record and jobs carry out. */
 export interface Waking {
@@ -96,7 +97,7 @@ export function createWaking(deps: JobDeps): Waking {
         const began_ms = deps.clock.monotonic_ms();
         await updateDesiredStateForJob(deps.db, endpoint_id, "suspended");
         await countCompute(deps, found);
-        await deps.compute.suspend(endpoint_id, "fast");
+        await suspendCompute(deps, endpoint_id, found.branch_id);
         await deps.db.transaction().execute(async (tx) => {
           await markEndpointIdleForJob(tx, endpoint_id);
           await insertFinishedOperationForJob(tx, "suspend_compute", endpoint_id, deps.clock.monotonic_ms() - began_ms);

@@ -13,6 +13,7 @@ import {
   type ContentSpec,
   DriverError,
   type LogRecord,
+  type PresentContent,
 } from "../../driver.ts";
 import { checkId, checkNames } from "../../names.ts";
 import type { Turns } from "../turns.ts";
@@ -24,6 +25,7 @@ const SETTINGS: readonly string[] = ["work_mem", "statement_timeout"];
 const CAPACITY = { cpus: 8, memory_bytes: 16e9 };
 /** Above every pid there can be: a test that takes it for one and sends a signal meets nobody. */
 const FIRST_RUN = 10_000_000;
+const FIRST_OID = 16_384;
 
 export interface FakeComputeOptions {
   readonly branches: Shelf<FakeBranch>;
@@ -87,17 +89,23 @@ export class FakeComputes implements ComputeDriver {
         }
       }
       const { absent = {} } = content;
-      const gone = new Set([...(absent.databases ?? []), ...content.databases.flatMap((d) => d.former_name ?? [])]);
       await this.#options.branches.put(branch_id, {
         ...branch,
-        roles: merge(branch.roles, content.roles, new Set(absent.roles ?? [])),
-        databases: merge(
-          branch.databases,
-          content.databases.map(({ name, owner }) => ({ name, owner })),
-          gone,
-        ),
+        roles: merge(branch.roles, content.roles, absent.roles),
+        databases: merge(branch.databases, content.databases, absent.databases).map(({ oid, name, owner = "" }) => {
+          return { oid, name, owner };
+        }),
       });
     });
+  }
+
+  async readContent(endpoint_id: string): Promise<PresentContent> {
+    const [, { roles, databases }] = await this.#branchOf(endpoint_id);
+    return {
+      roles: roles.map(({ oid, name, login, verifier = null }) => ({ oid, name, login, verifier, expired: false })),
+      databases,
+      complete: true,
+    };
   }
 
   async status(endpoint_id: string): Promise<ComputeStatus | undefined> {
@@ -250,15 +258,24 @@ export class FakeComputes implements ComputeDriver {
 }
 
 /** What is there, with what is wanted in its place or beside it, without what has gone. */
-function merge<T extends { readonly name: string }>(
-  present: readonly T[],
+function merge<T extends { readonly name: string; readonly former_name?: string }>(
+  present: readonly (T & { readonly oid: number })[],
   wanted: readonly T[],
-  gone: ReadonlySet<string>,
-): T[] {
-  const all = new Map([...present, ...wanted].map((thing) => [thing.name, thing]));
-  for (const name of gone) if (!wanted.some((thing) => thing.name === name)) all.delete(name);
+  gone: readonly string[] = [],
+) {
+  const all = new Map(present.map((thing) => [thing.name, thing]));
+  for (const thing of wanted) {
+    const { name, former_name = name } = thing;
+    const found = all.get(name) ?? all.get(former_name);
+    all.delete(former_name);
+    all.set(name, { ...found, ...thing, oid: found?.oid ?? nextOid(all.values()) });
+  }
+  for (const name of gone) all.delete(name);
   return [...all.values()];
 }
+
+const nextOid = (things: Iterable<{ readonly oid: number }>) =>
+  Math.max(FIRST_OID, ...Array.from(things, (t) => t.oid)) + 1;
 
 async function listen(host: string, port: number): Promise<Server> {
   const server = createServer((socket) => socket.destroy()).listen(port, host);

@@ -3,7 +3,7 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writePrivate } from "../../../postgres/files.ts";
 import { isAlive, type ProcessIdentity } from "../../../postgres/process.ts";
-import type { BranchOrigin, DatabaseSpec, RoleSpec } from "../../driver.ts";
+import type { BranchOrigin, PresentDatabase, RoleSpec } from "../../driver.ts";
 import { checkId } from "../../names.ts";
 
 /** What a branch of the fake has: no data, but what the control plane has put there. */
@@ -12,8 +12,8 @@ export interface FakeBranch {
   readonly origin?: BranchOrigin;
   /** Set by the first start, as the real superuser's is. */
   readonly admin_digest?: string;
-  readonly roles: readonly RoleSpec[];
-  readonly databases: readonly Omit<DatabaseSpec, "former_name">[];
+  readonly roles: readonly (RoleSpec & { readonly oid: number })[];
+  readonly databases: readonly PresentDatabase[];
 }
 
 export interface FakeCompute {

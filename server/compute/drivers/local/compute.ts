@@ -28,6 +28,7 @@ import {
   DriverError,
   type LogRecord,
   type PoolerLogin,
+  type PresentContent,
 } from "../../driver.ts";
 import { MAINTENANCE_DATABASE } from "../../names.ts";
 import type { Turns } from "../turns.ts";
@@ -37,6 +38,7 @@ import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
 import { applyContent } from "./content.ts";
 import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";
 import { endLeftPooler, isPoolable, Pooler, poolerDirectoryOf } from "./pooler.ts";
+import { readContent } from "./read-content.ts";
 import { copySchema } from "./schema-copy.ts";
 import { PG_DUMP_MAJOR, readSchema } from "./schema-dump.ts";
 
@@ -128,6 +130,10 @@ export class LocalCompute implements ComputeDriver {
 
   apply(endpoint_id: string, content: ContentSpec): Promise<void> {
     return this.#inTurn(endpoint_id, () => applyContent(this.#adminAddress(endpoint_id), content));
+  }
+
+  async readContent(endpoint_id: string): Promise<PresentContent> {
+    return await readContent(this.#adminAddress(endpoint_id));
   }
 
   async status(endpoint_id: string): Promise<ComputeStatus | undefined> {

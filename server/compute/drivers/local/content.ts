@@ -14,13 +14,8 @@ export async function applyContent(address: AdminAddress, content: ContentSpec):
   checkNames(content);
   await asAdmin(address, MAINTENANCE_DATABASE, async (session) => {
     await renameDatabases(session, content.databases);
-    const roles = await roleStatements(session, content.roles);
-    const databases = await databaseStatements(session, content.databases);
-    await inTransaction(session, [...roles, ...databases.inTransaction]);
-    for (const statement of databases.alone) await session.query(statement);
-    for (const name of absent.databases) {
-      await session.query(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`);
-    }
+    await makeDatabases(session, content.databases, await roleStatements(session, content.roles));
+    for (const name of absent.databases) await dropDatabase(session, name);
     for (const name of absent.roles) await dropRole(address, session, name);
   });
 }
@@ -37,13 +32,10 @@ async function roleStatements(session: pg.Client, wanted: readonly RoleSpec[]): 
   );
   // Before 16, CREATEROLE may grant any role, pg_execute_server_program included.
   const createRole = version.rows[0]?.createrole ? "CREATEROLE" : "NOCREATEROLE";
-  const { rows } = await session.query<PresentRole>(
-    `SELECT rolname AS name, rolcanlogin AS login, rolpassword AS verifier,
-            rolcreatedb AND rolbypassrls AND rolcreaterole = $2 AND NOT rolsuper AND NOT rolreplication AS usual,
-            EXISTS (SELECT FROM pg_auth_members
-                    WHERE member = r.oid AND roleid = (SELECT oid FROM pg_roles WHERE rolname = $3)) AS grouped
-     FROM pg_authid r WHERE rolname = ANY ($1::text[])`,
-    [wanted.map(({ name }) => name), createRole === "CREATEROLE", GROUP],
+  const { rows } = await session.query<{ name: string; login: boolean; verifier: string | null }>(
+    `SELECT rolname AS name, rolcanlogin AS login, rolpassword AS verifier
+     FROM pg_authid WHERE rolname = ANY ($1::text[])`,
+    [wanted.map(({ name }) => name)],
   );
   const present = new Map(rows.map((row) => [row.name, row]));
   return wanted.flatMap((role) => {
@@ -53,24 +45,15 @@ async function roleStatements(session: pg.Client, wanted: readonly RoleSpec[]): 
     const found = present.get(role.name);
     const name = identifier(role.name);
     const password = role.verifier === undefined ? "NULL" : literal(role.verifier);
-    const attributes =
-      `${role.login ? "LOGIN" : "NOLOGIN"} INHERIT CREATEDB ${createRole} BYPASSRLS NOSUPERUSER NOREPLICATION ` +
-      `PASSWORD ${password}`;
-    if (found === undefined) return [`CREATE ROLE ${name} ${attributes} IN ROLE ${GROUP}`];
-    const same = found.usual && found.login === role.login && found.verifier === (role.verifier ?? null);
-    return [
-      ...(same ? [] : [`ALTER ROLE ${name} ${attributes}`]),
-      ...(found.grouped ? [] : [`GRANT ${GROUP} TO ${name}`]),
-    ];
+    const login = `${role.login ? "LOGIN" : "NOLOGIN"} PASSWORD ${password}`;
+    if (found === undefined) {
+      const rights = `INHERIT CREATEDB ${createRole} BYPASSRLS NOSUPERUSER NOREPLICATION`;
+      return [`CREATE ROLE ${name} ${login} ${rights} IN ROLE ${GROUP}`];
+    }
+    const same = found.login === role.login && found.verifier === (role.verifier ?? null);
+    // Its rights stay: it may be one that people have made with fewer.
+    return same ? [] : [`ALTER ROLE ${name} ${login}`];
   });
-}
-
-interface PresentRole {
-  name: string;
-  login: boolean;
-  verifier: string | null;
-  usual: boolean;
-  grouped: boolean;
 }
 
 /** PostgreSQL renames a database that nobody is in: nobody gets in meanwhile, and whoever is in has to go. */
@@ -95,41 +78,54 @@ async function renameDatabases(session: pg.Client, wanted: readonly DatabaseSpec
   }
 }
 
-interface DatabaseStatements {
-  readonly inTransaction: string[];
-  /** CREATE DATABASE refuses to run inside a transaction. */
-  readonly alone: string[];
-}
-
-async function databaseStatements(session: pg.Client, wanted: readonly DatabaseSpec[]): Promise<DatabaseStatements> {
-  const { rows } = await session.query<{ name: string; owner: string; granted: boolean }>(
-    `SELECT datname AS name, pg_get_userbyid(datdba) AS owner,
-            has_database_privilege($2, oid, 'CREATE') AS granted
-     FROM pg_database WHERE datname = ANY ($1::text[])`,
-    [[...wanted.map(({ name }) => name), SPARE_DATABASE], GROUP],
+/**
+ * Gives databases their owners, and makes those that are missing. CREATE DATABASE refuses to run inside a transaction, so a
+ * new one is made as a spare that nobody can enter, and becomes what it is to be all at once.
+ */
+async function makeDatabases(session: pg.Client, wanted: readonly DatabaseSpec[], first: string[]): Promise<void> {
+  const { rows } = await session.query<{ name: string; owner: string }>(
+    "SELECT datname AS name, pg_get_userbyid(datdba) AS owner FROM pg_database WHERE datname = ANY ($1::text[])",
+    [[...wanted.map(({ name }) => name), SPARE_DATABASE]],
   );
   const present = new Map(rows.map((row) => [row.name, row]));
   let spare = present.has(SPARE_DATABASE);
-  const statements: DatabaseStatements = { inTransaction: [], alone: [] };
-  for (const database of wanted) {
-    const found = present.get(database.name);
-    const name = identifier(database.name);
-    const owner = identifier(database.owner);
-    const ownedBy = `ALTER DATABASE ${name} OWNER TO ${owner}`;
-    // Neon's members of the group may work in every database; owning one is not needed for that.
-    const grant = `GRANT ALL ON DATABASE ${name} TO ${GROUP}`;
+  let statements = first;
+  for (const { name: wanted_name, owner } of wanted) {
+    if (owner === undefined) continue;
+    const name = identifier(wanted_name);
+    const found = present.get(wanted_name);
+    const ownedBy = `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`;
     if (found !== undefined) {
-      if (found.owner !== database.owner) statements.inTransaction.push(ownedBy);
-      if (!found.granted) statements.inTransaction.push(grant);
-    } else if (spare) {
-      spare = false;
-      const rename = `ALTER DATABASE ${SPARE_DATABASE} RENAME TO ${name}`;
-      statements.inTransaction.push(rename, ownedBy, `ALTER DATABASE ${name} ALLOW_CONNECTIONS true`, grant);
-    } else {
-      statements.alone.push(`CREATE DATABASE ${name} OWNER ${owner}`, grant);
+      if (found.owner !== owner) statements.push(ownedBy);
+      continue;
     }
+    if (!spare) {
+      await inTransaction(session, statements);
+      statements = [];
+      await session.query(`CREATE DATABASE ${SPARE_DATABASE} ALLOW_CONNECTIONS false`);
+    }
+    spare = false;
+    statements.push(
+      `ALTER DATABASE ${SPARE_DATABASE} RENAME TO ${name}`,
+      ownedBy,
+      `ALTER DATABASE ${name} ALLOW_CONNECTIONS true`,
+      // Neon's members of the group may work in every database; owning one is not needed for that.
+      `GRANT ALL ON DATABASE ${name} TO ${GROUP}`,
+    );
   }
-  return statements;
+  await inTransaction(session, statements);
+}
+
+async function dropDatabase(session: pg.Client, name: string): Promise<void> {
+  const { rows } = await session.query<{ template: boolean }>(
+    "SELECT datistemplate AS template FROM pg_database WHERE datname = $1",
+    [name],
+  );
+  const [found] = rows;
+  if (!found) return;
+  // PostgreSQL drops no template, and people may make any of theirs one.
+  if (found.template) await session.query(`ALTER DATABASE ${identifier(name)} IS_TEMPLATE false`);
+  await session.query(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`);
 }
 
 /** Ends a role's sessions, hands over what it owns in every database, and drops it. */

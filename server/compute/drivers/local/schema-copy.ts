@@ -1,28 +1,15 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
-import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { DriverError } from "../../driver.ts";
-import { GROUP, MAINTENANCE_DATABASE, SPARE_DATABASE } from "../../names.ts";
+import { GROUP, LOADER, LOADING, MAINTENANCE_DATABASE, SPARE_DATABASE } from "../../names.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
 import { dropRole } from "./content.ts";
+import { OF_PEOPLE } from "./read-content.ts";
 import { readSchema } from "./schema-dump.ts";
 
 const identifier = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
-
-/**
- * The role that loads schemas, for as long as that takes. A schema is a stranger's program: expressions in it are
- * evaluated while it is loaded, so the superuser never loads one. This role is a member of all of theirs and can do no
- * more than they can.
- */
-const LOADER = "latchkey_loader";
-
-/**
- * Every role's while schemas are loaded: whoever gets a thing must be allowed to make one where it lies, and a dump tells
- * of such rights at its end. It goes with all that was granted to it.
- */
-const LOADING = "latchkey_loading";
 
 const LOAD_DEADLINE_MS = 120_000;
 
@@ -61,8 +48,6 @@ interface RoleRow {
   readonly verifier: string | null;
 }
 
-const OF_PEOPLE = `rolname <> '${SUPERUSER}' AND rolname <> '${GROUP}' AND rolname <> '${LOADER}' AND rolname <> '${LOADING}' AND rolname !~ '^pg_' AND NOT rolsuper`;
-
 /** Roles that people made with SQL come along, with their passwords and what they are members of. */
 async function copyRoles(to: AdminAddress, from: AdminAddress): Promise<void> {
   const { roles, members } = await asAdmin(from, MAINTENANCE_DATABASE, async (session) => ({
@@ -100,16 +85,18 @@ async function copyRoles(to: AdminAddress, from: AdminAddress): Promise<void> {
 /** Returns the names of all databases that have a schema of people's. */
 async function copyDatabases(to: AdminAddress, from: AdminAddress): Promise<string[]> {
   const { rows } = await asAdmin(from, MAINTENANCE_DATABASE, (session) =>
-    session.query<{ name: string; owner: string }>(
-      `SELECT datname AS name, pg_get_userbyid(datdba) AS owner FROM pg_database
-       WHERE datallowconn AND NOT datistemplate AND datname <> ALL ($1::text[]) ORDER BY datname`,
-      [[MAINTENANCE_DATABASE, SPARE_DATABASE]],
+    session.query<{ name: string; owner: string; granted: boolean }>(
+      `SELECT datname AS name, pg_get_userbyid(datdba) AS owner, has_database_privilege($2, oid, 'CREATE') AS granted
+       FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> ALL ($1::text[]) ORDER BY datname`,
+      [[MAINTENANCE_DATABASE, SPARE_DATABASE], GROUP],
     ),
   );
   await asAdmin(to, MAINTENANCE_DATABASE, async (session) => {
     const present = await namesOf(session, "SELECT datname::text AS name FROM pg_database");
-    for (const { name, owner } of rows) {
-      if (!present.has(name)) await session.query(`CREATE DATABASE ${identifier(name)} OWNER ${identifier(owner)}`);
+    for (const { name, owner, granted } of rows) {
+      if (present.has(name)) continue;
+      await session.query(`CREATE DATABASE ${identifier(name)} OWNER ${identifier(owner)}`);
+      if (granted) await session.query(`GRANT ALL ON DATABASE ${identifier(name)} TO ${GROUP}`);
     }
   });
   return rows.map(({ name }) => name);
