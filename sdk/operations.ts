@@ -4,6 +4,7 @@ import * as branches from "@latchkey/contract/branches.ts";
 import * as consumption from "@latchkey/contract/consumption.ts";
 import * as databases from "@latchkey/contract/databases.ts";
 import * as emptyLists from "@latchkey/contract/empty-lists.ts";
+import * as endpointLogs from "@latchkey/contract/endpoint-logs.ts";
 import * as endpoints from "@latchkey/contract/endpoints.ts";
 import * as oauth from "@latchkey/contract/oauth.ts";
 import * as operationRoutes from "@latchkey/contract/operations.ts";
@@ -24,6 +25,7 @@ const modules = {
   ...consumption,
   ...databases,
   ...emptyLists,
+  ...endpointLogs,
   ...endpoints,
   ...oauth,
   ...operationRoutes,
