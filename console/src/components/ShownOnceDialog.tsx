@@ -11,11 +11,14 @@ interface Words {
 }
 
 interface ShownOnceDialogProps {
-  /** In the state of whoever made it, and nowhere else; undefined once it is forgotten. */
+  /** What makes the secret. It is shown in the same dialog, which keeps the focus inside all the time. */
+  readonly form: { readonly title: string; readonly content: ReactNode };
+  /** There is a secret. */
+  readonly made: boolean;
+  /** In the state of whoever made it, and nowhere else; undefined before, and once it is forgotten. */
   readonly secret: string | undefined;
   readonly onForget: () => void;
-  readonly title: string;
-  readonly description: string;
+  readonly shown: { readonly title: string; readonly description: string };
   readonly children: (secret: string) => ReactNode;
   /** Ticked before Done can be pressed; left out where the secret can be had again. */
   readonly stored?: { readonly label: string; readonly missing: string };
@@ -32,7 +35,7 @@ interface ShownOnceDialogProps {
  * that is kept for the back button.
  */
 export function ShownOnceDialog(props: ShownOnceDialogProps) {
-  const { secret, onForget, children, leaving, forgotten, onClose, return_focus } = props;
+  const { form, made, secret, onForget, children, leaving, forgotten, onClose, return_focus } = props;
   const [stored, setStored] = useState(false);
   const [asking, setAsking] = useState(false);
   const at_risk = secret !== undefined && !stored;
@@ -43,21 +46,9 @@ export function ShownOnceDialog(props: ShownOnceDialogProps) {
   });
   useForgottenOnLeaving(() => {
     setAsking(false);
-    onForget();
+    if (made) onForget();
   });
 
-  if (secret === undefined) {
-    return (
-      <Dialog open title={forgotten.title} onClose={onClose} return_focus={return_focus}>
-        <p className="text-muted">{forgotten.description}</p>
-        <Actions>
-          <Button kind="primary" onClick={onClose}>
-            Close
-          </Button>
-        </Actions>
-      </Dialog>
-    );
-  }
   const stay = () => {
     setAsking(false);
     blocker.reset?.();
@@ -66,22 +57,36 @@ export function ShownOnceDialog(props: ShownOnceDialogProps) {
     <>
       <Dialog
         open
-        title={props.title}
-        description={props.description}
+        {...(made ? (secret === undefined ? { title: forgotten.title } : props.shown) : { title: form.title })}
         onClose={() => (at_risk ? setAsking(true) : onClose())}
         return_focus={return_focus}
       >
-        {children(secret)}
-        {props.stored && <Check label={props.stored.label} checked={stored} onChange={setStored} />}
-        <Actions>
-          <Button
-            kind="primary"
-            onClick={onClose}
-            disabled_reason={props.stored && !stored ? props.stored.missing : undefined}
-          >
-            Done
-          </Button>
-        </Actions>
+        {!made && form.content}
+        {made && secret === undefined && (
+          <>
+            <p className="text-muted">{forgotten.description}</p>
+            <Actions>
+              <Button kind="primary" onClick={onClose}>
+                Close
+              </Button>
+            </Actions>
+          </>
+        )}
+        {secret !== undefined && (
+          <>
+            {children(secret)}
+            {props.stored && <Check label={props.stored.label} checked={stored} onChange={setStored} />}
+            <Actions>
+              <Button
+                kind="primary"
+                onClick={onClose}
+                disabled_reason={props.stored && !stored ? props.stored.missing : undefined}
+              >
+                Done
+              </Button>
+            </Actions>
+          </>
+        )}
       </Dialog>
       <AlertDialog
         open={asking || blocker.status === "blocked"}

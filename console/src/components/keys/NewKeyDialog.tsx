@@ -1,6 +1,5 @@
 import type { CreatedKey } from "@latchkey/contract/api-keys.ts";
 import { type ReactNode, type RefObject, useState } from "react";
-import { Dialog } from "../../ui/Dialog.tsx";
 import { ShownOnceDialog } from "../ShownOnceDialog.tsx";
 import { NewToken } from "./NewToken.tsx";
 
@@ -24,20 +23,17 @@ interface NewKey {
  */
 export function NewKeyDialog({ onClose, form, return_focus }: NewKeyDialogProps) {
   const [made, setMade] = useState<NewKey>();
-  if (made === undefined) {
-    return (
-      <Dialog open title="Create API key" onClose={onClose} return_focus={return_focus}>
-        {form(({ name, key }) => setMade({ name, token: key }))}
-      </Dialog>
-    );
-  }
-  const name = <strong className="font-medium text-text">{made.name}</strong>;
+  const name = <strong className="font-medium text-text">{made?.name}</strong>;
   return (
     <ShownOnceDialog
-      secret={made.token}
-      onForget={() => setMade({ name: made.name, token: undefined })}
-      title="Copy your key now"
-      description="This is the only time it is shown. Latchkey keeps a fingerprint, not the key."
+      form={{ title: "Create API key", content: form(({ name, key }) => setMade({ name, token: key })) }}
+      made={made !== undefined}
+      secret={made?.token}
+      onForget={() => setMade((last) => last && { name: last.name, token: undefined })}
+      shown={{
+        title: "Copy your key now",
+        description: "This is the only time it is shown. Latchkey keeps a fingerprint, not the key.",
+      }}
       stored={{
         label: "I have stored it in a safe place",
         missing: "Tick that you have stored the key first. It cannot be shown again.",
