@@ -51,6 +51,32 @@ test("the connection string is shown without its password until that is asked fo
   assert.deepEqual(await placesThatHold(page, password), []);
 });
 
+test("a password is copied where the clipboard is open during the press alone, as in Safari", async () => {
+  const safari = await stage.visit({ cookie: ada.cookie, permissions: ["clipboard-read", "clipboard-write"] });
+  await safari.context.addInitScript(() => {
+    const { writeText } = Clipboard.prototype;
+    let pressing = false;
+    window.addEventListener(
+      "click",
+      () => {
+        pressing = true;
+        setTimeout(() => (pressing = false));
+      },
+      true,
+    );
+    Clipboard.prototype.writeText = async function (text) {
+      // The clearing before each copy is the test's own.
+      if (!pressing && text !== "") throw new DOMException("not in a press", "NotAllowedError");
+      await writeText.call(this, text);
+    };
+  });
+  await safari.page.goto(`${server.url}/projects/${project_id}`);
+  const uri = await copiedBy(safari.page.getByRole("button", { name: "Copy Connection string with password" }));
+  assert.equal(new URL(uri).password, password);
+  await safari.page.getByRole("button", { name: "Copied" }).waitFor();
+  await safari.context.close();
+});
+
 test("what is copied for Node.js runs as it is", async () => {
   await page.getByText("Node.js", { exact: true }).click();
   const copied = await copiedBy(page.getByRole("button", { name: "Copy Node.js with password" }));

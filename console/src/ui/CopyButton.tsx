@@ -25,7 +25,7 @@ export function CopyButton({ text, what, with_word = false, first = false }: Cop
   }, [first]);
 
   const copy = async () => {
-    const copied = await writeClipboard(typeof text === "string" ? text : await text()).catch(() => false);
+    const copied = await writeClipboard(text).catch(() => false);
     setState(copied ? "copied" : "failed");
     window.clearTimeout(timer.current);
     timer.current = window.setTimeout(() => setState("idle"), SAID_FOR_MS);
@@ -57,8 +57,18 @@ export function CopyButton({ text, what, with_word = false, first = false }: Cop
   );
 }
 
+async function writeClipboard(text: CopyButtonProps["text"]): Promise<boolean> {
+  // Safari opens the clipboard in the press alone: what has to be fetched is promised there, and comes later.
+  if (typeof text !== "string" && navigator.clipboard && "ClipboardItem" in window) {
+    const promised = text().then((fetched) => new Blob([fetched], { type: "text/plain" }));
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": promised })]);
+    return true;
+  }
+  return await writeText(typeof text === "string" ? text : await text());
+}
+
 /** The clipboard API exists only on HTTPS and localhost; a server on a plain address gets the older way. */
-async function writeClipboard(text: string): Promise<boolean> {
+async function writeText(text: string): Promise<boolean> {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
     return true;
