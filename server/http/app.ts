@@ -99,7 +99,11 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     }));
     done();
   });
-  app.setErrorHandler((error: FastifyError, request, reply) => sendError(deps, error, request, reply));
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    error.statusCode === 413
+      ? discardBody(request.raw).then(() => sendError(deps, error, request, reply))
+      : sendError(deps, error, request, reply),
+  );
 
   for (const route of deps.routes) {
     const open = isOpen(route);
@@ -163,6 +167,30 @@ function acceptEmptyBodies(app: FastifyInstance): void {
   app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
     if (body === "") return done(null, undefined);
     return done(new ApiError("unsupported_media_type"));
+  });
+}
+
+const DISCARD_BYTES = 16 * BODY_LIMIT_BYTES;
+const DISCARD_WITHIN_MS = 1_000;
+
+/**
+ * Reads on for a moment before a body that is too large is refused. A connection that is closed with bytes unread is reset, and
+ * whoever still sends would see that in place of the answer (RFC 9112, 9.6).
+ */
+function discardBody(body: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    let left = DISCARD_BYTES;
+    const timer = setTimeout(resolve, DISCARD_WITHIN_MS);
+    const done = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    body.on("data", (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) done();
+    });
+    for (const end of ["end", "error", "close"]) body.once(end, done);
+    if (body.readableEnded || body.destroyed) done();
   });
 }
 
