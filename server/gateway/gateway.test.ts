@@ -253,7 +253,8 @@ describe("the gateway", () => {
     const answer = session.query("SELECT repeat('y', 300 * 1024 * 1024) AS back");
     const text = "SELECT FROM pg_stat_activity WHERE usename = 'owner' AND wait_event = 'ClientWrite'";
     const isStuck = async () => (await stage.drivers.compute.query(ENDPOINT, { text })).length === 1;
-    await until("the compute cannot go on", isStuck);
+    // A slow machine takes fifteen seconds to make so long a text.
+    await until("the compute cannot go on", isStuck, 60_000);
     assert.ok(process.memoryUsage().rss - before_bytes < 150 * 1024 * 1024);
     stream.destroy();
     await assert.rejects(answer);
