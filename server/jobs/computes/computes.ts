@@ -24,7 +24,16 @@ export function computesJob(deps: JobDeps): Job {
   /** What the driver has told of computes, and their rows do not yet. */
   const died = new Map<string, string>();
 
+  async function tellDeath(endpoint_id: string): Promise<void> {
+    const reason = died.get(endpoint_id);
+    if (reason === undefined) return;
+    await failures.died(endpoint_id, reason);
+    died.delete(endpoint_id);
+  }
+
   async function ensure(endpoint_id: string, was_running: boolean): Promise<void> {
+    // The news may have come since the computes were listed.
+    await tellDeath(endpoint_id);
     // A deletion may have come first.
     const wanted = await store.findWantedComputeForJob(db, node_id, endpoint_id);
     if (!wanted) return;
@@ -66,10 +75,7 @@ export function computesJob(deps: JobDeps): Job {
         poke();
       }),
     async run(signal) {
-      for (const [id, reason] of died) {
-        await failures.died(id, reason);
-        died.delete(id);
-      }
+      for (const id of died.keys()) await tellDeath(id);
       const wanted = await store.listWantedComputesForJob(db, node_id);
       const running = new Set<string>();
       for (const { endpoint_id, state } of await compute.list()) if (state === "running") running.add(endpoint_id);
