@@ -57,6 +57,13 @@ export class ComputeAway extends Error {
   override readonly name = "ComputeAway";
 }
 
+/** Starting up, or shutting down since we asked where it is: before a session has begun, and while it begins. */
+const AWAY: ReadonlySet<string | undefined> = new Set([
+  SQLSTATE.cannot_connect_now,
+  SQLSTATE.admin_shutdown,
+  SQLSTATE.crash_shutdown,
+]);
+
 const LONGEST_MESSAGE = 1024 * 1024;
 
 /** Opens a session, unless it is given up before. Throws `ComputeRefused`, `ComputeAway`, `VerifierChanged`. */
@@ -80,9 +87,7 @@ export async function openComputeSession(
     return { socket, greeting, ready: Buffer.concat([ready, inbox.detach()]), cancel_key, pooled };
   } catch (error) {
     socket.destroy();
-    // 57P03: starting up, or shutting down since we asked where it is.
-    const away =
-      error instanceof PeerGone || (error instanceof ComputeRefused && error.sqlstate === SQLSTATE.cannot_connect_now);
+    const away = error instanceof PeerGone || (error instanceof ComputeRefused && AWAY.has(error.sqlstate));
     throw away ? new ComputeAway("the compute does not take sessions", { cause: error }) : error;
   } finally {
     given_up.removeEventListener("abort", giveUp);

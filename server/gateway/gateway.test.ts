@@ -161,6 +161,24 @@ describe("the gateway", () => {
     assert.equal(wakes, 2);
   });
 
+  it("begins anew for a client whose session is ended while it begins, as a shutdown does", async (t) => {
+    const sql = (text: string) => stage.drivers.compute.query(ENDPOINT, { database: "app", text });
+    await stage.start();
+    await sql(`create sequence public.beginnings;
+      create function public.end_the_first() returns event_trigger language plpgsql security definer as $$ begin
+        if session_user = 'owner' and nextval('public.beginnings') = 1 then
+          perform pg_terminate_backend(pg_backend_pid()), pg_sleep(10);
+        end if;
+      end $$;
+      create event trigger end_the_first on login execute function public.end_the_first()`);
+    t.after(() =>
+      sql("drop event trigger end_the_first; drop function public.end_the_first; drop sequence public.beginnings"),
+    );
+    const front = await openFront(t, stage);
+    assert.deepEqual(await ask(front.config()), me);
+    assert.deepEqual(await sql("select last_value::int from public.beginnings"), [{ last_value: 2 }]);
+  });
+
   it("counts a client out that goes while its compute is woken", async (t) => {
     const { promise: woken, resolve: wakeNow } = Promise.withResolvers<void>();
     const front = await openFront(t, stage, {
