@@ -228,11 +228,11 @@ export function testDrivers(name: string, has_sql: boolean, open: () => Promise<
       test("ensuring twice keeps the compute as it is", async (t) => {
         const { compute, endpoint_id, branch_id, spec } = await makeBranch(t);
         assert.equal(await compute.status(endpoint_id), undefined);
-        const address = await compute.ensureRunning(endpoint_id, spec);
-        assert.equal(address.port, spec.port);
+        const { started, ...address } = await compute.ensureRunning(endpoint_id, spec);
+        assert.deepEqual([started, address.port], [true, spec.port]);
         const status = await compute.status(endpoint_id);
         assert.deepEqual({ ...status, pid: 0 }, { endpoint_id, branch_id, state: "running", address, pid: 0 });
-        assert.deepEqual(await compute.ensureRunning(endpoint_id, spec), address);
+        assert.deepEqual(await compute.ensureRunning(endpoint_id, spec), { ...address, started: false });
         assert.deepEqual(await compute.status(endpoint_id), status);
         assert.deepEqual(
           (await compute.list()).find((found) => found.endpoint_id === endpoint_id),
@@ -243,15 +243,18 @@ export function testDrivers(name: string, has_sql: boolean, open: () => Promise<
       test("ensuring at the same time from several callers starts one compute", async (t) => {
         const { compute, endpoint_id, spec } = await makeBranch(t);
         const ensure = () => compute.ensureRunning(endpoint_id, spec);
-        const [first, ...others] = await Promise.all([ensure(), ensure(), ensure()]);
-        for (const other of others) assert.deepEqual(other, first);
+        const answers = await Promise.all([ensure(), ensure(), ensure()]);
+        const [first] = answers;
+        for (const { started: _, ...address } of answers) assert.partialDeepStrictEqual(first, address);
+        assert.equal(answers.filter(({ started }) => started).length, 1);
       });
 
       test("another setting restarts the compute, and a setting that could run code is refused", async (t) => {
         const { compute, endpoint_id, spec } = await makeBranch(t);
         await compute.ensureRunning(endpoint_id, spec);
         const before = await compute.status(endpoint_id);
-        await compute.ensureRunning(endpoint_id, { ...spec, settings: { work_mem: "2MB" } });
+        const changed = await compute.ensureRunning(endpoint_id, { ...spec, settings: { work_mem: "2MB" } });
+        assert.equal(changed.started, true);
         assert.notEqual((await compute.status(endpoint_id))?.pid, before?.pid);
         for (const name of ["archive_command", "shared_preload_libraries", "listen_addresses", "ssl_key_file", "x'"]) {
           const attempt = compute.ensureRunning(endpoint_id, { ...spec, settings: { [name]: "x" } });

@@ -184,6 +184,12 @@ export interface ComputeAddress {
   readonly socket_directory: string;
 }
 
+/** Where a compute runs that was wanted. */
+export interface EnsuredCompute extends ComputeAddress {
+  /** Whether the call has started it; `false`: it ran already, and runs on. */
+  readonly started: boolean;
+}
+
 export interface ComputeStatus {
   readonly endpoint_id: string;
   readonly branch_id: string;
@@ -300,7 +306,7 @@ export interface ComputeDriver {
    * Makes the compute run as the spec says and returns when it takes connections. A compute that runs
    * already, even one left behind by a killed server, is kept when it matches the spec and restarted when not.
    */
-  ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress>;
+  ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<EnsuredCompute>;
   /**
    * Stops the compute and keeps its data. `fast` ends sessions and writes a checkpoint, so that the next
    * start is quick; `immediate` does not wait for that and the next start recovers. Not running is no error.

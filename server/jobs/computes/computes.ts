@@ -37,22 +37,24 @@ export function computesJob(deps: JobDeps): Job {
     // A deletion may have come first.
     const wanted = await store.findWantedComputeForJob(db, node_id, endpoint_id);
     if (!wanted) return;
-    const started = clock.monotonic_ms();
+    const began_ms = clock.monotonic_ms();
     try {
       if (!was_running) await skipUncountedForJob(db, endpoint_id);
-      await startCompute(deps, wanted);
+      const { started } = await startCompute(deps, wanted);
+      // One that ended only just before was listed as running.
+      await tellDeath(endpoint_id);
       if (wanted.applied_revision !== wanted.content_revision) await applyContent(deps, endpoint_id, wanted.branch_id);
       ensured.add(endpoint_id);
       const is_back = failures.started(endpoint_id);
-      if (was_running && wanted.current_state === "active") return;
-      const duration_ms = clock.monotonic_ms() - started;
+      if (!started && wanted.current_state === "active") return;
+      const duration_ms = clock.monotonic_ms() - began_ms;
       await db.transaction().execute(async (tx) => {
         await store.markEndpointStartedForJob(tx, wanted);
         if (is_back) await insertFinishedOperationForJob(tx, "start_compute", endpoint_id, duration_ms);
       });
       log.event("compute.restarted", { endpoint_id, duration_ms });
     } catch (error) {
-      if (!isOurOwnRefusal(error)) await failures.notStarted(endpoint_id, error, clock.monotonic_ms() - started);
+      if (!isOurOwnRefusal(error)) await failures.notStarted(endpoint_id, error, clock.monotonic_ms() - began_ms);
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ComputeAddress } from "../../compute/driver.ts";
+import type { EnsuredCompute } from "../../compute/driver.ts";
 import { maxConnectionsOf } from "../../compute/size.ts";
 import { openAdminPassword } from "../../endpoints/admin-password.ts";
 import type { Sealer } from "../../keys/seal.ts";
@@ -10,7 +10,7 @@ import type { ComputeRow } from "./store.ts";
 export const SOCKET_PORT = 5432;
 
 /** Makes a compute run as its row says, on its unix socket alone: clients come through the gateway. */
-export async function startCompute(deps: JobDeps, compute: ComputeRow): Promise<ComputeAddress> {
+export async function startCompute(deps: JobDeps, compute: ComputeRow): Promise<EnsuredCompute> {
   const { id, storage_id, settings, size_cu } = compute;
   const admin_password = adminPasswordOf(deps.sealer, compute).reveal();
   return await deps.compute.ensureRunning(id, {

@@ -1,4 +1,4 @@
-import type { ComputeAddress } from "../../compute/driver.ts";
+import type { ComputeAddress, EnsuredCompute } from "../../compute/driver.ts";
 import { ApiError } from "../../errors.ts";
 import type { JobDeps } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
@@ -48,7 +48,7 @@ export function createWaking(deps: JobDeps): Waking {
     }
   }
 
-  async function bringUp(compute: ComputeRow): Promise<ComputeAddress> {
+  async function bringUp(compute: ComputeRow): Promise<EnsuredCompute> {
     const address = await startCompute(deps, compute);
     if (compute.applied_revision !== compute.content_revision) await applyContent(deps, compute.id, compute.branch_id);
     return address;
@@ -61,7 +61,6 @@ export function createWaking(deps: JobDeps): Waking {
       const compute = await findWakeableComputeForJob(deps.db, deps.node_id, endpoint_id);
       if (!compute) throw notStartable();
       await deps.failures.refuseTooSoon(endpoint_id);
-      const ran = compute.current_state === "active" && (await deps.failures.isRunning(endpoint_id));
       // Wished before it is done: a process that dies in between leaves a compute that ought to run.
       await updateDesiredStateForJob(deps.db, endpoint_id, "running");
       const address = await bringUp(compute).catch(async (error) => {
@@ -69,7 +68,7 @@ export function createWaking(deps: JobDeps): Waking {
         throw await deps.failures.notStarted(endpoint_id, error, deps.clock.monotonic_ms() - began_ms);
       });
       deps.failures.started(endpoint_id);
-      if (!ran) {
+      if (address.started || compute.current_state !== "active") {
         await deps.db.transaction().execute(async (tx) => {
           // By its row it may run still: it has died a moment ago, and this client was faster than the news of it.
           await markEndpointIdleForJob(tx, endpoint_id);

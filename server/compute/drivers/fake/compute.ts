@@ -5,13 +5,13 @@ import type { ProcessIdentity } from "../../../postgres/process.ts";
 import { isScramVerifier } from "../../../postgres/scram.ts";
 import {
   type AdminQuery,
-  type ComputeAddress,
   type ComputeDied,
   type ComputeDriver,
   type ComputeSpec,
   type ComputeStatus,
   type ContentSpec,
   DriverError,
+  type EnsuredCompute,
   type LogRecord,
   type PresentContent,
 } from "../../driver.ts";
@@ -62,7 +62,7 @@ export class FakeComputes implements ComputeDriver {
     return { driver: "fake", ...can, capacity: CAPACITY, computes_per_branch: 1 } as const;
   }
 
-  async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress> {
+  async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<EnsuredCompute> {
     for (const id of [endpoint_id, spec.branch_id]) checkId(id);
     for (const name of Object.keys(spec.settings ?? {})) {
       if (!SETTINGS.includes(name)) throw new DriverError("setting_refused", `${name} cannot be set`);
@@ -207,7 +207,7 @@ export class FakeComputes implements ComputeDriver {
     });
   }
 
-  async #ensure(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress> {
+  async #ensure(endpoint_id: string, spec: ComputeSpec): Promise<EnsuredCompute> {
     const { branches, computes, socket_directory, mayStart, self } = this.#options;
     const { branch_id, port, host = "127.0.0.1", admin_password, ...rest } = spec;
     const branch = await branches.find(branch_id);
@@ -221,7 +221,8 @@ export class FakeComputes implements ComputeDriver {
     const admin_digest = digestOf(admin_password);
     const shape = JSON.stringify({ port, host, ...rest });
     const present = await computes.find(endpoint_id);
-    if (present === undefined || !runs(present) || present.shape !== shape) {
+    const started = present === undefined || !runs(present) || present.shape !== shape;
+    if (started) {
       await this.#stop(endpoint_id);
       if (!(await mayStart())) throw new DriverError("fenced", "this process may not start computes now");
       const server = spec.tcp === false ? undefined : await listen(host, port);
@@ -232,7 +233,7 @@ export class FakeComputes implements ComputeDriver {
       this.#running.set(endpoint_id, { server: undefined, ...this.#running.get(endpoint_id), admin_digest });
     }
     if (branch.admin_digest === undefined) await branches.put(branch_id, { ...branch, admin_digest });
-    return { host, port, socket_directory };
+    return { host, port, socket_directory, started };
   }
 
   async #stop(endpoint_id: string): Promise<void> {

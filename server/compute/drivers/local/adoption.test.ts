@@ -70,7 +70,7 @@ test("computes that a killed server left running are listed, adopted as they are
   );
 
   const address = await compute.ensureRunning("ep-a", specs["ep-a"]);
-  assert.deepEqual(address, found.get("ep-a")?.address);
+  assert.deepEqual(address, { ...found.get("ep-a")?.address, started: false });
   assert.equal((await compute.status("ep-a"))?.pid, found.get("ep-a")?.pid);
   assert.deepEqual(await compute.query("ep-a", { text: "SELECT 1 AS one" }), [{ one: 1 }]);
 
@@ -134,7 +134,7 @@ test("a process that may not start computes starts none, and leaves alone what r
   for (const { branch_id } of [a, b]) await storage.createRoot(branch_id, { pg_version: place.binaries.major });
   const address = await compute.ensureRunning("ep-a", a);
   may = false;
-  assert.deepEqual(await compute.ensureRunning("ep-a", a), address);
+  assert.deepEqual(await compute.ensureRunning("ep-a", a), { ...address, started: false });
   const fenced = (error: unknown) => error instanceof DriverError && error.code === "fenced";
   await assert.rejects(compute.ensureRunning("ep-b", b), fenced);
   assert.notEqual((await compute.status("ep-b"))?.state, "running");

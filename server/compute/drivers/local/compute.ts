@@ -26,6 +26,7 @@ import {
   type ComputeUsage,
   type ContentSpec,
   DriverError,
+  type EnsuredCompute,
   type LogRecord,
   type PoolerLogin,
   type PresentContent,
@@ -99,7 +100,7 @@ export class LocalCompute implements ComputeDriver {
     return { driver: "local", ...can, capacity: this.#capacity, computes_per_branch: 1 };
   }
 
-  async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<ComputeAddress> {
+  async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<EnsuredCompute> {
     const { binaries, tls, shares_blocks } = this.#options;
     const config = clusterConfig(endpoint_id, spec, { major: binaries.major, tls, shares_blocks });
     return this.#inTurn(endpoint_id, async () => {
@@ -234,7 +235,7 @@ export class LocalCompute implements ComputeDriver {
     });
   }
 
-  async #ensure(endpoint_id: string, spec: ComputeSpec, config: ClusterConfig): Promise<ComputeAddress> {
+  async #ensure(endpoint_id: string, spec: ComputeSpec, config: ClusterConfig): Promise<EnsuredCompute> {
     const { layout, binaries, log } = this.#options;
     const branch = folderOf(layout.branches, spec.branch_id);
     const version = await readVersion(dataOf(branch));
@@ -250,6 +251,7 @@ export class LocalCompute implements ComputeDriver {
     await makePassage(this.#folder(endpoint_id), this.#options.account);
     const { branch_id, host = "127.0.0.1", port } = spec;
     let running = await this.#keep(endpoint_id, cluster, config);
+    const started = running === undefined;
     if (running === undefined) {
       // Before the start: a compute that runs must be found by its id, whenever we are killed. It need not
       // survive a loss of power, which computes do not survive either.
@@ -262,7 +264,7 @@ export class LocalCompute implements ComputeDriver {
     this.#running.set(endpoint_id, { cluster: running, spec });
     await this.#setFirstPassword(branch, endpoint_id);
     log.info("compute.running", { endpoint_id, branch_id, pid: running.pid, port });
-    return { host, port, socket_directory: running.socketDirectory };
+    return { host, port, socket_directory: running.socketDirectory, started };
   }
 
   /** The server that runs already, unless it is not what is wanted now; then it is stopped. */
