@@ -71,7 +71,8 @@ describe("branches, computes, roles, databases and people, changed by the built 
     const logged = (await well("endpoints", "logs", id)).stdout;
     assert.match(logged, /^20\S+Z ERROR: {2}relation "nowhere" does not exist at character 23$/m);
     assert.doesNotMatch(logged, /hunter2/);
-    assert.equal((await json<{ entity_id: string }[]>("endpoints", "logs", "--limit", "1"))[0]?.entity_id, id);
+    const records = await json<{ entity_id: string }[]>("endpoints", "logs", "--limit", "1", "-o", "json");
+    assert.equal(records[0]?.entity_id, id);
     assert.equal(await code("endpoints", "logs", "--since", "yesterday"), 2);
 
     assert.equal((await json<unknown[]>("databases", "list")).length, 1);
