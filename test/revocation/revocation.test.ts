@@ -156,11 +156,13 @@ for (const [title, env] of [
       const in_the_dark = answers.filter(({ sent_ms, read_ms }) =>
         dark.some(({ from_ms, to_ms }) => sent_ms > from_ms && read_ms < to_ms),
       );
-      assert.deepEqual(
-        new Set(in_the_dark.map(({ status }) => status)),
-        new Set([503]),
-        "answered without a lease and without the database",
+      const guessed = in_the_dark.filter(({ status }) => status !== 503);
+      assert.deepEqual(guessed, [], "answered without a lease and without the database");
+      // A refusal takes until the database is given up, so it may belong to a request of just before the lapse.
+      const refused = answers.filter(
+        ({ status, read_ms }) => status === 503 && dark.some(({ to_ms }) => read_ms < to_ms),
       );
+      assert.ok(refused.length > 0, "nobody was refused");
     });
 
     test("with the database restarted", async (t) => {
