@@ -1,9 +1,11 @@
 import { getInstance } from "@latchkey/contract/users.ts";
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { fragmentToken } from "./api/fragment-token.ts";
 import { queries, query, whenSignedOut } from "./api/queries.ts";
 import { findPerson } from "./api/session.ts";
 import { PageFailed, PageMissing } from "./components/Failures.tsx";
 import { RootLayout } from "./layouts/Root.tsx";
+import { paths } from "./paths.ts";
 
 /**
  * The site map. A path leads to the file of the same name in `pages/`; each page is loaded when it is first
@@ -49,6 +51,12 @@ function isOwnPath(path: string): boolean {
   return /^\/(?![/\\])/.test(path);
 }
 
+/** Whoever is signed in has come through already. */
+async function requireNobody({ search, preload }: { readonly search: Search; readonly preload: boolean }) {
+  if (preload || !(await findPerson().catch(() => undefined))) return;
+  throw redirect({ href: search.next ?? paths.home(), replace: true });
+}
+
 const setup = createRoute({
   getParentRoute: () => root,
   path: "/setup",
@@ -57,7 +65,8 @@ const setup = createRoute({
 const sign_in = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
-  beforeLoad: async () => {
+  beforeLoad: async (arrival) => {
+    await requireNobody(arrival);
     // A new server has nobody who could sign in; the page that says so is the one to show.
     const instance = await queries.fetchQuery(query(getInstance)).catch(() => undefined);
     if (instance?.needs_setup) throw redirect({ to: "/setup" });
@@ -67,6 +76,10 @@ const sign_in = createRoute({
 const sign_up = createRoute({
   getParentRoute: () => root,
   path: "/sign-up",
+  beforeLoad: async (arrival) => {
+    // An invitation may be for another e-mail address than the one that is signed in.
+    if (fragmentToken(paths.acceptInvitation()) === undefined) await requireNobody(arrival);
+  },
   component: lazyRouteComponent(() => import("./pages/sign-up.tsx"), "SignUpPage"),
 });
 const forgot_password = createRoute({
