@@ -3,18 +3,18 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { createNeonClient } from "@neon/sdk";
 import { ensurePsql, NEON_VERSION, NeonCli, run } from "../harness/neon-cli.ts";
 import { type SetupLine, startServer, type TestServer, waitFor } from "../harness/server.ts";
 
 /**
- * Branches, databases, roles and operations with the real, unmodified `neon` command and `@neon/sdk`. Tests go
- * on from one another: this is one person's session.
+ * Branches, databases, roles and operations with the real, unmodified `neon` command. Tests go on from one another: this
+ * is one person's session.
  */
 interface Branch {
   readonly id: string;
   readonly name: string;
   readonly default: boolean;
+  readonly protected: boolean;
   readonly parent_id?: string;
   readonly expires_at?: string;
   readonly last_reset_at?: string;
@@ -95,6 +95,52 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     assert.equal(await psql("quick", "select count(*) from notes"), "1");
   });
 
+  test("psql and connection-string --psql open psql on a branch, and never on its past", async () => {
+    const rest = ["--project-id", project_id, "--", "-XAtc", "select count(*) from notes"];
+    assert.match(await cli.ok("psql", "dev", ...rest), /^2$/m);
+    // The default branch, where none is named.
+    assert.match(await cli.ok("psql", ...rest), /^1$/m);
+    assert.match(await cli.ok("connection-string", "dev", "--psql", ...rest), /^2$/m);
+    assert.match(
+      await cli.ok("psql", "dev", "--role-name", "neondb_owner", "--database-name", "neondb", ...rest),
+      /^2$/m,
+    );
+    for (const [past, option] of [
+      ["dev@2024-01-01T00:00:00Z", "neon_timestamp"],
+      ["dev@0/16B3748", "neon_lsn"],
+    ] as const) {
+      const { code, stdout, stderr } = await cli.run("psql", past, ...rest);
+      assert.notEqual(code, 0, stdout);
+      assert.match(stderr, new RegExp(`${option} is not available in Latchkey`));
+    }
+  });
+
+  test("branches create --protected, --expires-at and --suspend-timeout make a branch of that kind", async () => {
+    const made = await neon<{ branch: Branch; endpoints: { suspend_timeout_seconds: number }[] }>(
+      ...["branches", "create", "--name", "kept", "--protected", "--suspend-timeout", "3600"],
+    );
+    assert.deepEqual(
+      made.endpoints.map(({ suspend_timeout_seconds }) => suspend_timeout_seconds),
+      [3600],
+    );
+    assert.equal(made.branch.protected, true);
+    const timed = await neon<{ branch: Branch }>(
+      ...["branches", "create", "--name", "brief", "--no-compute", "--expires-at", "2999-01-01T00:00:00Z"],
+    );
+    assert.match(timed.branch.expires_at ?? "", /^2999-/);
+    await settle();
+    assert.match(await fails("branches", "delete", "kept"), /protected/);
+    const { id } = await neon<Branch>("branches", "get", "kept");
+    const unprotect = { key: person.api_key, body: { branch: { protected: false } } };
+    await server.expect(200, "PATCH", `/projects/${project_id}/branches/${id}`, unprotect);
+    for (const name of ["kept", "brief"]) {
+      await neon("branches", "delete", name);
+      await settle();
+    }
+    const past = ["branches", "create", "--name", "late", "--expires-at", "2001-01-01T00:00:00Z"];
+    assert.match(await fails(...past), /"expires_at" must be in the future/);
+  });
+
   test("branches list, get and create --no-compute, as JSON and as a table", async () => {
     await neon("branches", "create", "--name", "bare", "--no-compute", "--parent", "dev");
     await settle();
@@ -115,7 +161,7 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     await settle();
     assert.equal(await psql("bare", "select count(*) from notes"), "2");
     assert.match(await fails("branches", "add-compute", "bare", "--type", "read_write"), /has a compute already/);
-    assert.match(await fails("branches", "add-compute", "bare", "--type", "read_only"), /must be "read_write"/);
+    assert.match(await fails("branches", "add-compute", "bare", "--type", "read_only"), /"read_only" is not available/);
   });
 
   test("branches rename, set-default and set-expiration change what they say", async () => {
@@ -146,6 +192,32 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     assert.ok(restored?.last_reset_at);
   });
 
+  test("branches reset --preserve-under-name keeps what there was, and restore ^parent is a reset", async () => {
+    await neon("branches", "create", "--name", "draft", "--parent", "dev");
+    await settle();
+    await psql("draft", "insert into notes values ('draft')");
+    await neon("branches", "reset", "draft", "--parent", "--preserve-under-name", "draft-before");
+    await settle();
+    assert.equal(await psql("draft", "select string_agg(text, ',' order by text) from notes"), "mine,shared");
+    await neon("branches", "add-compute", "draft-before");
+    await settle();
+    assert.equal(
+      await psql("draft-before", "select string_agg(text, ',' order by text) from notes"),
+      "draft,mine,shared",
+    );
+
+    // Its parent is what was kept, as the CLI shows it.
+    await psql("draft", "insert into notes values ('again')");
+    await table("branches", "restore", "draft", "^parent");
+    await settle();
+    assert.equal(await psql("draft", "select string_agg(text, ',' order by text) from notes"), "draft,mine,shared");
+    assert.match(await fails("branches", "restore", "draft", "^self"), /not available/);
+    for (const name of ["draft", "draft-before"]) {
+      await neon("branches", "delete", name);
+      await settle();
+    }
+  });
+
   test("branches delete refuses what is needed and removes the rest", async () => {
     assert.match(await fails("branches", "delete", "main"), /default branch/);
     assert.match(await fails("branches", "delete", "dev"), /children/);
@@ -157,8 +229,12 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
   });
 
   test("what needs the past is refused, never answered wrongly", async () => {
-    assert.match(await fails("branches", "create", "--parent", "2024-01-01T00:00:00Z"), /parent_timestamp/);
-    assert.match(await fails("branches", "schema-diff", "main", "dev@2024-01-01T00:00:00Z"), /"timestamp"/);
+    const not = (field: string) => new RegExp(`not available in Latchkey: "${field}"`);
+    assert.match(await fails("branches", "create", "--parent", "2024-01-01T00:00:00Z"), not("parent_timestamp"));
+    assert.match(await fails("branches", "create", "--parent", "0/16B3748"), not("parent_lsn"));
+    assert.match(await fails("branches", "restore", "dev", "^self@0/16B3748"), not("source_lsn"));
+    assert.match(await fails("branches", "restore", "dev", "main@2024-01-01T00:00:00Z"), not("source_timestamp"));
+    assert.match(await fails("branches", "schema-diff", "main", "dev@2024-01-01T00:00:00Z"), not("timestamp"));
   });
 
   test("branches create --schema-only makes a root that has the schema and not a row", async () => {
@@ -293,35 +369,30 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     assert.notEqual((await cli.in(folder).run("status", "--current-branch")).code, 0);
   });
 
-  test("inspect db asks the database itself, and says where it lacks something", async () => {
-    const inspect = (...args: string[]) => table("inspect", "db", ...args, "--branch", "dev");
-    assert.match(await inspect("table-sizes"), /notes/);
-    for (const name of [
-      "index-sizes",
-      "unused-indexes",
-      "seq-scans",
-      "long-running-queries",
-      "locks",
-      "vacuum-stats",
-    ]) {
-      await inspect(name);
-    }
-    assert.match(await fails("inspect", "db", "outliers", "--branch", "dev"), /pg_stat_statements/);
+  test("checkout --create makes the branch that there is not, and pins it", async () => {
+    const here = (...args: string[]) => cli.in(folder).ok(...args);
+    await here("link", "-y", "--org-id", person.org_id, "--project-id", project_id, "--branch", "main");
+    const missing = await cli.in(folder).run("checkout", "feature");
+    assert.notEqual(missing.code, 0);
+    assert.match(missing.stderr, /--create/);
+    await here("checkout", "feature", "--create");
+    await settle();
+    assert.equal((await here("status", "--current-branch")).trim(), "feature");
+    assert.equal(await psql("feature", "select count(*) from notes"), "2");
+    await here("link", "--clear");
+    await neon("branches", "delete", "feature");
+    await settle();
   });
 
-  test("@neon/sdk creates a branch and waits for it, then deletes it and waits for that", async () => {
-    const sdk = createNeonClient({
-      apiKey: person.api_key,
-      baseUrl: server.api,
-      orgId: person.org_id,
-      throwOnError: true,
-      wait: { pollIntervalMs: 50 },
-    });
-    const made = await sdk.branches.create({ projectId: project_id, name: "by-sdk" });
-    const branchId = (made as { branch?: Branch }).branch?.id ?? (made as unknown as Branch).id;
-    assert.equal((await sdk.branches.get({ projectId: project_id, branchId })).name, "by-sdk");
-    assert.equal(await psql("by-sdk", "select count(*) from notes"), "2");
-    await sdk.branches.delete({ projectId: project_id, branchId });
-    assert.ok(!(await branches()).some(({ id }) => id === branchId));
+  test("link --project-name makes a project and links it", async () => {
+    const here = (...args: string[]) => cli.in(folder).ok(...args);
+    await here("link", "-y", "--org-id", person.org_id, "--project-name", "linked", "--region-id", "local");
+    const projects = await cli.json<{ id: string; name: string }[]>("projects", "list", "--org-id", person.org_id);
+    const linked = projects.find(({ name }) => name === "linked");
+    assert.ok(linked);
+    assert.match(await readFile(join(folder, ".neon"), "utf8"), new RegExp(linked.id));
+    await server.settle(linked.id, person.api_key);
+    assert.match(await here("psql", "--", "-XAtc", "select current_database()"), /^neondb$/m);
+    await here("link", "--clear");
   });
 });
