@@ -6,7 +6,10 @@ import type { Log } from "../log.ts";
 import type { ComputeFailures } from "./computes/failures.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
 
-/** Every point at which a reconciler can be stopped, in the order of the work. */
+/**
+ * Every point at which a reconciler can be stopped, in the order of the work. `wake` and `rest` are what the gateway has
+ * done at once, which has no operation that could be taken up again.
+ */
 export const STEPS = [
   "create_timeline:claimed",
   "create_timeline:storage_made",
@@ -28,6 +31,13 @@ export const STEPS = [
   "suspend_compute:claimed",
   "suspend_compute:compute_suspended",
   "suspend_compute:finished",
+  "wake:wished",
+  "wake:compute_running",
+  "wake:content_applied",
+  "wake:finished",
+  "rest:wished",
+  "rest:compute_suspended",
+  "rest:finished",
   "apply_config:claimed",
   "apply_config:compute_running",
   "apply_config:content_applied",

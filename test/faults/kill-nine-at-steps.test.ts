@@ -3,6 +3,7 @@ import { readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { STEPS, type Step } from "../../server/jobs/deps.ts";
 import { connectToMetadata } from "../harness/metadata.ts";
@@ -12,6 +13,9 @@ import type { CreatedProject } from "../harness/world.ts";
 
 /** `KILL_TESTS=full`: each step in each kind of work, which takes five minutes more; else each step once. */
 const fullTest = process.env.KILL_TESTS === "full" ? test : () => {};
+
+/** So long any client may be kept at most, be it with an answer or with a refusal; a wake takes a second. */
+const CLIENT_WITHIN_MS = 60_000;
 
 interface Named {
   readonly id: string;
@@ -71,13 +75,40 @@ describe("killed at any step of any work, a server finishes it after its restart
     }
   }
 
+  /** Connects again and again while the server dies and comes back; whatever happens to it, no client is kept for ever. */
+  function connectThroughout(uri: string): { end(): Promise<void> } {
+    let ending = false;
+    const connecting = (async () => {
+      while (!ending) {
+        const gone = new AbortController();
+        const stuck = delay(CLIENT_WITHIN_MS, "stuck", { signal: gone.signal }).catch(() => "ended");
+        const attempt = ask(uri, "select 1").then(
+          () => "answered",
+          () => "refused",
+        );
+        assert.notEqual(await Promise.race([attempt, stuck]), "stuck", "a client was neither answered nor refused");
+        gone.abort();
+        await delay(50);
+      }
+    })();
+    connecting.catch(() => {});
+    return {
+      end: async () => {
+        ending = true;
+        await connecting;
+      },
+    };
+  }
+
   /** Has the server die at a step of the work that `act` asks for, starts it again, and waits until all is done. */
   async function dieAt(step: Step, act: () => Promise<unknown>): Promise<void> {
     const { pid } = server;
+    const uri = await uriOf(root.branch.id);
     await writeFile(die_at, step);
+    const clients = connectThroughout(uri);
     // It may die before it has answered; what was asked for has been recorded then all the same.
     const asked = act().catch((error: Error) => {
-      if (!/fetch failed|terminated|socket|closed/i.test(`${error.message} ${error.cause}`)) throw error;
+      if (!/fetch failed|terminated|socket|closed|ECONNRE/i.test(`${error.message} ${error.cause}`)) throw error;
     });
     await waitFor(`the server to die at ${step}`, () => !isAlive(pid));
     await asked;
@@ -85,6 +116,8 @@ describe("killed at any step of any work, a server finishes it after its restart
     died.add(step);
     await server.start();
     await server.settle(root.project.id, key);
+    await clients.end();
+    assert.deepEqual(await ask(uri, "select 1 as one"), [{ one: 1 }]);
   }
 
   const branches = async () => (await get<{ branches: Branch[] }>(inRoot("/branches"))).branches;
@@ -218,6 +251,33 @@ describe("killed at any step of any work, a server finishes it after its restart
       assert.equal(await endpointOf(branch_id), undefined);
       await removeBranch(branch_id);
       await assertNothingLeft();
+    });
+  }
+
+  for (const step of stepsOf("wake")) {
+    test(`${step}, as a client wakes a compute`, async () => {
+      const { id = "" } = (await endpointOf(root.branch.id)) ?? {};
+      const uri = await uriOf(root.branch.id);
+      await server.expect(200, "POST", inRoot(`/endpoints/${id}/suspend`), { key });
+      await server.settle(root.project.id, key);
+      await dieAt(step, () => ask(uri, "select 1"));
+      assert.equal((await endpointOf(root.branch.id))?.current_state, "active");
+      assert.deepEqual(await ask(uri, "select name from origin"), [{ name: "root" }]);
+      await assertNothingLeft();
+    });
+  }
+
+  for (const step of stepsOf("rest")) {
+    test(`${step}, as a compute that nobody uses is put to rest`, async () => {
+      const branch_id = await makeBranch(step);
+      await server.settle(root.project.id, key);
+      const { id = "" } = (await endpointOf(branch_id)) ?? {};
+      const brief = { endpoint: { suspend_timeout_seconds: 1 } };
+      await dieAt(step, () => server.expect(200, "PATCH", inRoot(`/endpoints/${id}`), { key, body: brief }));
+      await waitFor("the compute to rest", async () => (await endpointOf(branch_id))?.current_state === "idle");
+      await assertNothingLeft();
+      assert.deepEqual(await ask(await uriOf(branch_id), "select name from origin"), [{ name: "root" }]);
+      await removeBranch(branch_id);
     });
   }
 

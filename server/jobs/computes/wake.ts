@@ -1,6 +1,6 @@
 import type { ComputeAddress, EnsuredCompute } from "../../compute/driver.ts";
 import { ApiError } from "../../errors.ts";
-import type { JobDeps } from "../deps.ts";
+import { type JobDeps, reach } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { insertFinishedOperationForJob } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
@@ -50,7 +50,9 @@ export function createWaking(deps: JobDeps): Waking {
 
   async function bringUp(compute: ComputeRow): Promise<EnsuredCompute> {
     const address = await startCompute(deps, compute);
+    await reach(deps, "wake:compute_running");
     if (compute.applied_revision !== compute.content_revision) await applyContent(deps, compute.id, compute.branch_id);
+    await reach(deps, "wake:content_applied");
     return address;
   }
 
@@ -63,6 +65,7 @@ export function createWaking(deps: JobDeps): Waking {
       await deps.failures.refuseTooSoon(endpoint_id);
       // Wished before it is done: a process that dies in between leaves a compute that ought to run.
       await updateDesiredStateForJob(deps.db, endpoint_id, "running");
+      await reach(deps, "wake:wished");
       const address = await bringUp(compute).catch(async (error) => {
         if (isOurOwnRefusal(error)) throw error;
         throw await deps.failures.notStarted(endpoint_id, error, deps.clock.monotonic_ms() - began_ms);
@@ -76,6 +79,7 @@ export function createWaking(deps: JobDeps): Waking {
           await insertFinishedOperationForJob(tx, "start_compute", endpoint_id, deps.clock.monotonic_ms() - began_ms);
         });
       }
+      await reach(deps, "wake:finished");
       return address;
     });
   }
@@ -95,12 +99,15 @@ export function createWaking(deps: JobDeps): Waking {
         if (under_way.has(endpoint_id) || !isIdle()) return;
         const began_ms = deps.clock.monotonic_ms();
         await updateDesiredStateForJob(deps.db, endpoint_id, "suspended");
+        await reach(deps, "rest:wished");
         await countCompute(deps, found);
         await suspendCompute(deps, endpoint_id, found.branch_id);
+        await reach(deps, "rest:compute_suspended");
         await deps.db.transaction().execute(async (tx) => {
           await markEndpointIdleForJob(tx, endpoint_id);
           await insertFinishedOperationForJob(tx, "suspend_compute", endpoint_id, deps.clock.monotonic_ms() - began_ms);
         });
+        await reach(deps, "rest:finished");
       });
     },
   };
