@@ -34,21 +34,26 @@ const root = createRootRoute({
   component: RootLayout,
   errorComponent: PageFailed,
   notFoundComponent: PageMissing,
+  // What is left out stays in the address as somebody wrote it; what is undefined is gone from it.
   validateSearch: (search: Record<string, unknown>): Search => ({
-    ...(search.q ? { q: String(search.q) } : {}),
-    ...(typeof search.sort === "string" ? { sort: search.sort } : {}),
-    ...(search.create === true ? { create: true } : {}),
-    ...(typeof search.range === "string" ? { range: search.range } : {}),
-    ...(typeof search.by === "string" ? { by: search.by } : {}),
-    ...(typeof search.base === "string" ? { base: search.base } : {}),
-    ...(search.db ? { db: String(search.db) } : {}),
-    ...(typeof search.next === "string" && isOwnPath(search.next) ? { next: search.next } : {}),
+    q: search.q ? String(search.q) : undefined,
+    sort: text(search.sort),
+    create: search.create === true ? true : undefined,
+    range: text(search.range),
+    by: text(search.by),
+    base: text(search.base),
+    db: search.db ? String(search.db) : undefined,
+    next: isOwnPath(search.next) ? search.next : undefined,
   }),
 });
 
 /** Only a path of ours may be returned to: an address with another host in it is somebody's trap. */
-function isOwnPath(path: string): boolean {
-  return /^\/(?![/\\])/.test(path);
+function isOwnPath(path: unknown): path is string {
+  return typeof path === "string" && /^\/(?![/\\])/.test(path);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 /** Whoever is signed in has come through already. */
