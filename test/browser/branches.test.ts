@@ -72,6 +72,26 @@ test("a branch is created from the default one, and has its data under an addres
   assert.ok(!(await page.content()).includes(new URL(uri).password), "the password is not in the page");
 });
 
+test("a branch of the schema alone has its parent's tables without their rows, and is a root", async () => {
+  await page.goto(at("branches"));
+  await page.getByRole("button", { name: "Create branch" }).click();
+  const form = page.getByRole("dialog", { name: "Create branch" });
+  await form.getByLabel("Name").fill("shape");
+  await form.getByLabel("Schema only", { exact: true }).check();
+  await form.getByRole("button", { name: "Create branch" }).click();
+  await page.getByRole("heading", { level: 1, name: "Branch shape" }).waitFor();
+  await page.getByText("active", { exact: true }).waitFor();
+  assert.deepEqual(await sql(await copiedUri(), "select count(*)::int from note"), [{ count: 0 }]);
+  const { branches } = await server.expect<{ branches: { id: string; name: string; parent_id?: string }[] }>(
+    ...([200, "GET", `/projects/${project.id}/branches`, { key: ada.key }] as const),
+  );
+  const shape = branches.find(({ name }) => name === "shape");
+  assert.ok(shape && shape.parent_id === undefined);
+  await server.settle(project.id, ada.key);
+  await server.expect(200, "DELETE", `/projects/${project.id}/branches/${shape.id}`, { key: ada.key });
+  await server.settle(project.id, ada.key);
+});
+
 test("the tree shows parents before their children, and who comes from whom to every reader", async () => {
   await page.goto(at("branches"));
   await ask("preview/login", "Create branch from it…");

@@ -26,6 +26,7 @@ interface CreateBranchDialogProps {
 interface Values extends Expiry {
   readonly name: string;
   readonly parent_id: string;
+  readonly init_source: "parent-data" | "schema-only";
   readonly compute: string;
 }
 
@@ -37,12 +38,12 @@ export function CreateBranchDialog(props: CreateBranchDialogProps) {
     <Dialog
       open
       title="Create branch"
-      description="It gets the data, roles and databases that its parent has at this moment. After that neither sees what the other one does."
+      description="It gets what its parent has at this moment, roles and databases included. After that neither sees what the other one does."
       onClose={onClose}
       return_focus={return_focus}
     >
       <ApiForm<Values>
-        defaults={{ name: "", parent_id: first, compute: "yes", ...writeExpiry(undefined) }}
+        defaults={{ name: "", parent_id: first, init_source: "parent-data", compute: "yes", ...writeExpiry(undefined) }}
         onSubmit={async (values) => {
           const expires_at = readExpiry(values);
           // The answer carries passwords; only the id and the operations are taken out of it.
@@ -52,6 +53,7 @@ export function CreateBranchDialog(props: CreateBranchDialogProps) {
               branch: {
                 name: values.name.trim(),
                 parent_id: values.parent_id,
+                init_source: values.init_source,
                 ...(expires_at === null ? {} : { expires_at }),
               },
               ...(values.compute === "yes" ? { endpoints: [{ type: "read_write" }] } : {}),
@@ -78,6 +80,18 @@ export function CreateBranchDialog(props: CreateBranchDialogProps) {
           name="parent_id"
           label="Parent"
           options={branches.map(({ id, name }) => ({ value: id, label: name }))}
+        />
+        <RadioField
+          name="init_source"
+          legend="What it begins with"
+          options={[
+            { value: "parent-data", label: "Schema and data", hint: "All that the parent has." },
+            {
+              value: "schema-only",
+              label: "Schema only",
+              hint: "Its tables are empty. It is a root, with no parent to reset to.",
+            },
+          ]}
         />
         <RadioField
           name="compute"
