@@ -3,10 +3,12 @@ import { type ReactNode, useMemo } from "react";
 import { Mono } from "../../ui/Code.tsx";
 import { type Column, DataTable } from "../../ui/DataTable.tsx";
 import { MenuItem } from "../../ui/Menu.tsx";
+import { State } from "../../ui/State.tsx";
 import { Time } from "../../ui/Time.tsx";
 import { Tooltip } from "../../ui/Tooltip.tsx";
 import { usePerson } from "../present.ts";
 import { useTableView } from "../table-view.ts";
+import { type KeyState, STALE_AFTER_DAYS, stateOfKey } from "./key-state.ts";
 
 interface KeyTableProps {
   readonly label: string;
@@ -65,6 +67,15 @@ function columnsFor(person_id: string | undefined, reach: Column<ListedKey> | un
     },
     ...(reach ? [reach] : []),
     {
+      id: "state",
+      header: "State",
+      width: "w-24",
+      from: "lg",
+      value: (key) => stateOfKey(key, Date.now()),
+      search: (key) => stateOfKey(key, Date.now()),
+      cell: (key) => <StateOfKey state={stateOfKey(key, Date.now())} />,
+    },
+    {
       id: "created",
       header: "Created",
       width: "w-56",
@@ -87,6 +98,19 @@ function columnsFor(person_id: string | undefined, reach: Column<ListedKey> | un
       cell: (key) => <LastUse used={key} />,
     },
   ];
+}
+
+function StateOfKey({ state }: { readonly state: KeyState }) {
+  if (state === "active") return <State kind="on">active</State>;
+  if (state === "unused") return <State kind="off">unused</State>;
+  return (
+    <Tooltip text={`Not used for ${STALE_AFTER_DAYS} days: revoke it if nobody would miss it`}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what it means has to be reachable without a mouse */}
+      <span tabIndex={0} className="rounded-sm">
+        <State kind="attention">stale</State>
+      </span>
+    </Tooltip>
+  );
 }
 
 function narrowLine(key: ListedKey): ReactNode {

@@ -1,4 +1,5 @@
 import { type ListedKey, listApiKeys, revokeApiKey } from "@latchkey/contract/api-keys.ts";
+import { listOAuthGrants } from "@latchkey/contract/oauth.ts";
 import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { api } from "../../api/client.ts";
@@ -8,8 +9,9 @@ import { Failure } from "../../components/Failures.tsx";
 import { KeyTable } from "../../components/keys/KeyTable.tsx";
 import { NewPersonalKeyDialog } from "../../components/keys/late-dialogs.ts";
 import { RevokeKeyDialog } from "../../components/keys/RevokeKeyDialog.tsx";
+import { CommandLineTable } from "../../components/oauth/CommandLineTable.tsx";
 import { Button } from "../../ui/Button.tsx";
-import { Empty, Page } from "../../ui/Page.tsx";
+import { Empty, Page, Section } from "../../ui/Page.tsx";
 
 export function AccountApiKeysPage() {
   const keys = useQuery(query(listApiKeys));
@@ -39,6 +41,7 @@ export function AccountApiKeysPage() {
         }
         onRevoke={setRevoking}
       />
+      <CommandLines />
       {creating && <NewPersonalKeyDialog onClose={() => setCreating(false)} return_focus={create_button} />}
       <RevokeKeyDialog
         revoking={revoking}
@@ -49,5 +52,20 @@ export function AccountApiKeysPage() {
         }}
       />
     </Page>
+  );
+}
+
+/** Logins of command lines can do what a personal key can, so whoever looks for one finds the other; absent where there is none. */
+function CommandLines() {
+  const grants = useQuery(query(listOAuthGrants));
+  const failed = grants.error && !grants.data;
+  if (!failed && !grants.data?.oauth_grants.length) return null;
+  return (
+    <Section title="Command lines" description="Where you have signed in from a terminal: each may do what a key may.">
+      <CommandLineTable
+        grants={grants.data?.oauth_grants}
+        failed={failed && <Failure error={grants.error} onRetry={() => void grants.refetch()} />}
+      />
+    </Section>
   );
 }
