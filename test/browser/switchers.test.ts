@@ -52,6 +52,7 @@ test("another organization, project and branch are chosen in the breadcrumb", as
   await choose("project", "warehouse", "storefront");
   await arrived(`/projects/${project.id}`, "storefront", "storefront");
   await page.getByRole("link", { name: "Branches" }).click();
+  await heading("Branches").waitFor();
   await page.getByRole("link", { name: "main", exact: true }).click();
   await arrived(`/projects/${project.id}/branches/${branch.id}`, "Branch main", "Branch main · storefront");
   await choose("branch", "main", "dev");

@@ -319,6 +319,10 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     assert.match(refused, /set with SQL; reset it/);
     await psql("dev", "drop database ledger");
     await psql("dev", "drop role clerk");
+    await waitFor(
+      "what psql has dropped to go",
+      async () => !(await named("databases", "ledger")) && !(await named("roles", "clerk")),
+    );
     await neon("databases", "create", "--name", "another", ...at);
     await settle();
     assert.deepEqual([await named("databases", "ledger"), await named("roles", "clerk")], [false, false]);
