@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { AxeBuilder } from "@axe-core/playwright";
-import type { Page } from "playwright-core";
+import { overflow, violationsInBothThemes } from "./axe.ts";
 import { buildSite, type Site, STOPS, type Stop } from "./site.ts";
 import { readRoutes } from "./site-map.ts";
 import { NARROW, startStage, type Visit, WIDE } from "./visit.ts";
@@ -16,28 +15,6 @@ const REFUSALS = /status of (401|403|404)/;
 async function open({ page }: Visit, stop: Stop, name: string | RegExp): Promise<void> {
   await page.goto(stage.server.url + stop.path(site));
   await heading(page, name).waitFor();
-}
-
-/**
- * Violations of WCAG 2.2 at levels A and AA and of good practice, one line each. Left out: the guards with
- * which Base UI keeps the focus inside of a popup, which take the focus only to pass it on.
- */
-async function violations(page: Page, only?: string): Promise<string[]> {
-  const axe = new AxeBuilder({ page }).exclude("[data-base-ui-focus-guard]");
-  // A popup is no part of the page's landmarks, by its nature.
-  const { violations: found } = await (only ? axe.withRules([only]) : axe.disableRules(["region"])).analyze();
-  return found.flatMap(({ id, help, nodes }) =>
-    nodes.map((node) => `${new URL(page.url()).pathname}: ${id}: ${help}: ${node.html.slice(0, 200)}`),
-  );
-}
-
-/** In the theme that is on, and then the colours of the other. */
-async function violationsInBothThemes(page: Page): Promise<string[]> {
-  const light = await violations(page);
-  await page.emulateMedia({ colorScheme: "dark" });
-  const dark = await violations(page, "color-contrast");
-  await page.emulateMedia({ colorScheme: "light" });
-  return [...light, ...dark.map((line) => `dark: ${line}`)];
 }
 
 /** Pages for visitors and of OAuth, which have tests of their own, and the home page, which leads elsewhere. */
@@ -62,9 +39,9 @@ test("every page opens for an admin, has no accessibility violation in either th
   for (const stop of STOPS) {
     await open(visit, stop, stop.heading.admin);
     await whole(visit.page);
-    found.push(...(await violationsInBothThemes(visit.page)));
+    found.push(...(await violationsInBothThemes(visit.page)).map((line) => `${stop.name}: ${line}`));
     await visit.page.setViewportSize(NARROW);
-    const overflow_px = await visit.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    const overflow_px = await overflow(visit.page);
     if (overflow_px > 0) found.push(`${stop.name}: ${overflow_px} px too wide`);
     await visit.page.setViewportSize(WIDE);
   }
@@ -98,7 +75,7 @@ test("the pages for visitors have no accessibility violation in either theme", a
     await page.goto(stage.server.url + path);
     await page.getByRole("heading", { level: 1 }).waitFor();
     await whole(page);
-    found.push(...(await violationsInBothThemes(page)));
+    found.push(...(await violationsInBothThemes(page)).map((line) => `${path}: ${line}`));
   }
   assert.deepEqual(found, []);
 });
@@ -133,7 +110,7 @@ test("menus, dialogs and the palette have no accessibility violation in either t
     await whole(page);
     await act();
     await page.locator("[role=dialog], [role=menu]").first().waitFor();
-    found.push(...(await violationsInBothThemes(page)));
+    found.push(...(await violationsInBothThemes(page)).map((line) => `${path}: ${line}`));
   }
   assert.deepEqual(found, []);
 });

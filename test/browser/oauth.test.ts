@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { authorizationQuery, beginDevice, logIn, newVerifier, REDIRECT } from "../harness/oauth.ts";
 import { waitFor } from "../harness/server.ts";
 import { setupTokenOf, signIn, signUp } from "../harness/world.ts";
+import { overflow, violationsInBothThemes } from "./axe.ts";
 import { NARROW, startStage, WIDE } from "./visit.ts";
 
 /** The pages on which a person lets a command line in, and the page that lists those that are in. */
@@ -17,17 +17,10 @@ const heading = (name: string) => page.getByRole("heading", { level: 1, name, ex
 
 /** Whoever comes by keyboard, screen reader or telephone can use the page, in both themes. */
 async function usable(at: Page): Promise<void> {
-  for (const colorScheme of ["light", "dark"] as const) {
-    await at.emulateMedia({ colorScheme });
-    const { violations } = await new AxeBuilder({ page: at }).exclude("[data-base-ui-focus-guard]").analyze();
-    assert.deepEqual(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`),
-      [],
-    );
-  }
+  assert.deepEqual(await violationsInBothThemes(at), []);
   await at.setViewportSize(NARROW);
-  const overflow_px = await at.evaluate("document.documentElement.scrollWidth - window.innerWidth");
-  assert.ok(Number(overflow_px) <= 0, `${overflow_px} px too wide`);
+  const overflow_px = await overflow(at);
+  assert.ok(overflow_px <= 0, `${overflow_px} px too wide`);
   await at.setViewportSize(WIDE);
 }
 

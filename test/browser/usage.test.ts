@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import AxeBuilder from "@axe-core/playwright";
 import { waitFor } from "../harness/server.ts";
 import { createProject } from "../harness/world.ts";
+import { violationsInBothThemes } from "./axe.ts";
 import { buildSite } from "./site.ts";
 import { noteUsage } from "./usage-history.ts";
 import { NARROW, startStage, WIDE } from "./visit.ts";
@@ -75,11 +75,7 @@ test("a chart is walked with the arrow keys, which say each step, and has no acc
   assert.match(first ?? "", /20\d\d[\d.]+ (h|min|s)$/);
   await page.keyboard.press("ArrowRight");
   await said.filter({ hasNotText: first ?? "" }).waitFor();
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme });
-    assert.deepEqual((await new AxeBuilder({ page }).analyze()).violations, []);
-  }
-  await page.emulateMedia({ colorScheme: "light" });
+  assert.deepEqual(await violationsInBothThemes(page), []);
 });
 
 test("a chart is as wide as its page, and the page as wide as its window", async () => {
