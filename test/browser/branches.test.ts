@@ -77,7 +77,7 @@ test("a branch of the schema alone has its parent's tables without their rows, a
   await page.getByRole("button", { name: "Create branch" }).click();
   const form = page.getByRole("dialog", { name: "Create branch" });
   await form.getByLabel("Name").fill("shape");
-  await form.getByLabel("Schema only", { exact: true }).check();
+  await form.getByLabel("Begins with").selectOption({ label: "Its schema alone, as a root of its own" });
   await form.getByRole("button", { name: "Create branch" }).click();
   await page.getByRole("heading", { level: 1, name: "Branch shape" }).waitFor();
   await page.getByText("active", { exact: true }).waitFor();

@@ -81,16 +81,12 @@ export function CreateBranchDialog(props: CreateBranchDialogProps) {
           label="Parent"
           options={branches.map(({ id, name }) => ({ value: id, label: name }))}
         />
-        <RadioField
+        <SelectField
           name="init_source"
-          legend="What it begins with"
+          label="Begins with"
           options={[
-            { value: "parent-data", label: "Schema and data", hint: "All that the parent has." },
-            {
-              value: "schema-only",
-              label: "Schema only",
-              hint: "Its tables are empty. It is a root, with no parent to reset to.",
-            },
+            { value: "parent-data", label: "The parent's schema and data" },
+            { value: "schema-only", label: "Its schema alone, as a root of its own" },
           ]}
         />
         <RadioField
