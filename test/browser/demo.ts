@@ -22,6 +22,11 @@ export async function buildDemo(server: TestServer): Promise<Demo> {
   await invite(server, key, org_id, "mary@example.com", "admin");
   const stranger = await signUp(server, "Grace Hopper", {}, "grace@example.com");
   const { project, branch } = await createProject(server, key, org_id, "storefront");
+  // Taking all pictures takes longer than the usual five minutes, and some are of a compute that runs.
+  for (const id of await endpointsOf(server, key, project.id)) {
+    const body = { endpoint: { suspend_timeout_seconds: -1 } };
+    await server.expect(200, "PATCH", `/projects/${project.id}/endpoints/${id}`, { key, body });
+  }
   const used = [{ project_id: project.id, branch_id: branch.id, share: 1 }];
   for (const name of ["analytics", "billing"]) {
     const other = await createProject(server, key, org_id, name);
@@ -71,4 +76,10 @@ export interface Demo {
   readonly branch_id: string;
   /** A branch without a compute. */
   readonly bare_branch_id: string;
+}
+
+async function endpointsOf(server: TestServer, key: string, project_id: string): Promise<string[]> {
+  const path = `/projects/${project_id}/endpoints`;
+  const { endpoints } = await server.expect<{ endpoints: { id: string }[] }>(200, "GET", path, { key });
+  return endpoints.map(({ id }) => id);
 }

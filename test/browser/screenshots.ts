@@ -79,7 +79,7 @@ async function main([folder, ...parts]: string[]): Promise<number> {
             taken += pictures;
             problems.push(...violations.map((line) => `${name}: ${line}`));
           },
-          (error: Error) => problems.push(`${name}: not taken: ${error.message}`),
+          (error: Error) => problems.push(`${name}: not taken: ${error.message.split("\n")[0]}`),
         );
       }
     };

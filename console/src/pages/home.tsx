@@ -8,7 +8,7 @@ export function HomePage() {
   const organizations = useOrganizations();
   if (organizations.error) {
     return (
-      <main className="mx-auto w-full max-w-[640px] px-4 py-16">
+      <main id="content" tabIndex={-1} className="mx-auto w-full max-w-[640px] px-4 py-16">
         <h1 className="sr-only">Home</h1>
         <Failure error={organizations.error} onRetry={() => void organizations.refetch()} />
       </main>

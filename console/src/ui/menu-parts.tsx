@@ -43,7 +43,7 @@ function Popup({ align, className, children }: PopupProps) {
       <BaseMenu.Positioner sideOffset={4} align={align} className="z-30 outline-none">
         <BaseMenu.Popup
           className={classes(
-            "max-h-[min(28rem,var(--available-height))] min-w-44 overflow-y-auto rounded-lg border border-line bg-raised p-1 shadow-popup outline-none",
+            "max-h-[min(28rem,var(--available-height))] max-w-(--available-width) min-w-44 overflow-y-auto rounded-lg border border-line bg-raised p-1 shadow-popup outline-none",
             className,
           )}
         >
