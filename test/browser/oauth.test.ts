@@ -11,7 +11,7 @@ import { NARROW, startStage, WIDE } from "./visit.ts";
 const stage = await startStage({ after } as never);
 const { server } = stage;
 const person = await signUp(server, "Ada", { setup_token: setupTokenOf(server) });
-const { page } = await stage.visit({ cookie: await signIn(server, person), expected: /status of (400|403|404)/ });
+const { page } = await stage.visit({ cookie: await signIn(server, person), expected: /status of (400|401|403|404)/ });
 
 const heading = (name: string) => page.getByRole("heading", { level: 1, name, exact: true });
 

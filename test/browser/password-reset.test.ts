@@ -81,7 +81,7 @@ test("a reload forgets the token, and the page says to open the link again", asy
 });
 
 test("on a server that sends no mail the page says what to ask for, and that link works", async () => {
-  const silent = await stage.visit();
+  const silent = await stage.visit({ expected: /status of 401/ });
   await silent.page.route(/\/instance$/, async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, json: { ...(await response.json()), sends_mail: false } });

@@ -124,10 +124,9 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
       [3600],
     );
     assert.equal(made.branch.protected, true);
-    const timed = await neon<{ branch: Branch }>(
-      ...["branches", "create", "--name", "brief", "--no-compute", "--expires-at", "2999-01-01T00:00:00Z"],
-    );
-    assert.match(timed.branch.expires_at ?? "", /^2999-/);
+    const brief = ["--name", "brief", "--no-compute", "--expires-at", "2999-01-01T00:00:00Z"];
+    await neon("branches", "create", ...brief);
+    assert.match((await neon<Branch>("branches", "get", "brief")).expires_at ?? "", /^2999-/);
     await settle();
     assert.match(await fails("branches", "delete", "kept"), /protected/);
     const { id } = await neon<Branch>("branches", "get", "kept");
@@ -199,7 +198,7 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     await neon("branches", "reset", "draft", "--parent", "--preserve-under-name", "draft-before");
     await settle();
     assert.equal(await psql("draft", "select string_agg(text, ',' order by text) from notes"), "mine,shared");
-    await neon("branches", "add-compute", "draft-before");
+    await neon("branches", "add-compute", "draft-before", "--type", "read_write");
     await settle();
     assert.equal(
       await psql("draft-before", "select string_agg(text, ',' order by text) from notes"),
