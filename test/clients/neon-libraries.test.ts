@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createNeonClient, raw } from "@neon/sdk";
 import { ConsumptionHistoryGranularity, createApiClient } from "@neondatabase/api-client";
-import pg from "pg";
+import { queryAt } from "../harness/query-at.ts";
 import { type SetupLine, startServer, type TestServer } from "../harness/server.ts";
 
 /** Neon's own libraries, unmodified, as a program would use them: only the address is ours. */
@@ -26,23 +26,11 @@ describe("Neon's libraries against the server", () => {
       wait: { pollIntervalMs: 50 },
     });
 
-  async function select(connectionString: string, text: string): Promise<unknown[]> {
-    // As in Neon's own examples, less the certificate authority that a local server has not got.
-    const uri = connectionString.replace("sslmode=require", "sslmode=no-verify");
-    const client = new pg.Client({ connectionString: uri, enableChannelBinding: true });
-    await client.connect();
-    try {
-      return (await client.query({ text, rowMode: "array" })).rows.flat();
-    } finally {
-      await client.end();
-    }
-  }
-
   test("@neon/sdk creates a project, waits until it is ready, and its connection string answers", async () => {
     const neon = sdk(setup.api_key);
     const { project, connectionString } = await neon.projects.createAndConnect({ name: "from-sdk" });
     assert.equal(project.name, "from-sdk");
-    assert.deepEqual(await select(connectionString, "select current_user::text"), ["neondb_owner"]);
+    assert.deepEqual(await queryAt(connectionString, "select current_user::text"), ["neondb_owner"]);
     assert.equal((await neon.projects.get({ projectId: project.id })).org_id, setup.org_id);
     const operations = await neon.operations.list({ projectId: project.id }).all();
     assert.ok(operations.length >= 2 && operations.every(({ status }) => status === "finished"));
@@ -113,7 +101,7 @@ describe("Neon's libraries against the server", () => {
     const { project, connection_uris, operations, branch } = created.data;
     assert.ok(operations.every(({ status }) => ["scheduling", "running"].includes(status)));
     await server.settle(project.id, setup.api_key);
-    assert.deepEqual(await select(connection_uris[0]?.connection_uri ?? "", "select 6 * 7"), [42]);
+    assert.deepEqual(await queryAt(connection_uris[0]?.connection_uri ?? "", "select 6 * 7"), [42]);
     const of = { projectId: project.id, branchId: branch.id };
     assert.deepEqual(
       (await neon.listProjectBranches({ projectId: project.id })).data.branches.map(({ name }) => name),
@@ -125,7 +113,7 @@ describe("Neon's libraries against the server", () => {
     const { uri } = (
       await neon.getConnectionUri({ projectId: project.id, database_name: "neondb", role_name: "neondb_owner" })
     ).data;
-    assert.deepEqual(await select(uri, "select 1"), [1]);
+    assert.deepEqual(await queryAt(uri, "select 1"), [1]);
 
     const keys = [
       (await neon.createApiKey({ key_name: "client" })).data,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { createNeonClient } from "@neon/sdk";
-import pg from "pg";
 import { ensurePgBouncer } from "../harness/pgbouncer.ts";
+import { queryAt } from "../harness/query-at.ts";
 import { type SetupLine, startServer, type TestServer } from "../harness/server.ts";
 
 /**
@@ -35,26 +35,14 @@ suite("branches by @neon/sdk", () => {
     neon = connect();
     const made = await neon.projects.createAndConnect({ name: "branches" });
     projectId = made.project.id;
-    await ask(made.connectionString, "create table notes as select 'shared' as text");
+    await queryAt(made.connectionString, "create table notes as select 'shared' as text");
     main = (await neon.branches.getDefault({ projectId })).id;
   });
   after(() => server?.close());
 
-  /** As in Neon's own examples, less the certificate authority that a local server has not got. */
-  async function ask(connectionString: string, text: string): Promise<unknown[]> {
-    const uri = connectionString.replace("sslmode=require", "sslmode=no-verify");
-    const client = new pg.Client({ connectionString: uri, enableChannelBinding: true });
-    await client.connect();
-    try {
-      return (await client.query({ text, rowMode: "array" })).rows.flat();
-    } finally {
-      await client.end();
-    }
-  }
-
   async function askBranch(branchId: string, text: string): Promise<unknown[]> {
     const found = await neon.postgres.connectionString({ projectId, branchId });
-    return await ask(found, text);
+    return await queryAt(found, text);
   }
   const notesOf = (branchId: string) => askBranch(branchId, "select text from notes order by text");
   const unfinished = async () =>
@@ -63,12 +51,17 @@ suite("branches by @neon/sdk", () => {
   test("createAndConnect gives a branch whose connection string answers at once", async () => {
     const pooled = await neon.branches.createAndConnect({ projectId, name: "dev" });
     dev = pooled.branch.id;
-    assert.deepEqual(await ask(pooled.connectionString, "insert into notes values ('mine') returning text"), ["mine"]);
+    assert.deepEqual(await queryAt(pooled.connectionString, "insert into notes values ('mine') returning text"), [
+      "mine",
+    ]);
     assert.equal(pooled.endpoint.branch_id, dev);
     assert.deepEqual(await unfinished(), []);
 
     const direct = await neon.branches.createAndConnect({ projectId, name: "direct", parentId: dev, pooled: false });
-    assert.deepEqual(await ask(direct.connectionString, "select text from notes order by text"), ["mine", "shared"]);
+    assert.deepEqual(await queryAt(direct.connectionString, "select text from notes order by text"), [
+      "mine",
+      "shared",
+    ]);
     assert.equal(direct.branch.parent_id, dev);
     await neon.branches.delete({ projectId, branchId: direct.branch.id });
   });
@@ -101,7 +94,7 @@ suite("branches by @neon/sdk", () => {
     assert.equal((await neon.branches.setDefault({ projectId, branchId: dev })).default, true);
     assert.equal((await neon.branches.getDefault({ projectId })).id, dev);
     assert.deepEqual(
-      await ask(await neon.postgres.connectionString({ projectId }), "select count(*)::int from notes"),
+      await queryAt(await neon.postgres.connectionString({ projectId }), "select count(*)::int from notes"),
       [2],
     );
     await neon.branches.setDefault({ projectId, branchId: main });

@@ -71,9 +71,9 @@ function columnsFor(person_id: string | undefined, reach: Column<ListedKey> | un
       header: "State",
       width: "w-24",
       from: "lg",
-      value: (key) => stateOfKey(key, Date.now()),
-      search: (key) => stateOfKey(key, Date.now()),
-      cell: (key) => <StateOfKey state={stateOfKey(key, Date.now())} />,
+      value: stateNow,
+      search: stateNow,
+      cell: (key) => <StateOfKey state={stateNow(key)} />,
     },
     {
       id: "created",
@@ -99,6 +99,8 @@ function columnsFor(person_id: string | undefined, reach: Column<ListedKey> | un
     },
   ];
 }
+
+const stateNow = (key: ListedKey) => stateOfKey(key, Date.now());
 
 function StateOfKey({ state }: { readonly state: KeyState }) {
   if (state === "active") return <State kind="on">active</State>;
