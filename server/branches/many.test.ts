@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
+import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient } from "../jobs/test-plane.ts";
 
 interface Made {
   readonly branch: { id: string; name: string; parent_id?: string; current_state: string };
@@ -19,7 +19,7 @@ describe("many branches", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const create = async (branch: object, endpoints: object[] = [{ type: "read_write" }]) => {
     const made = await plane.call<Made>("POST", path, { body: { branch, endpoints } });
     assert.equal(made.status, 201);

@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import {
-  type CreatedProject,
-  createProject,
-  openPlane,
-  type Plane,
-  queryAsClient,
-  runOnce,
-} from "../jobs/test-plane.ts";
+import { type CreatedProject, createProject, openPlane, type Plane, queryAsClient } from "../jobs/test-plane.ts";
 
 interface Branch {
   readonly id: string;
@@ -53,7 +46,7 @@ describe("branches", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const create = async (branch: object = {}, rest: object = COMPUTE) =>
     await plane.call<Made & Refusal>("POST", path, { body: { branch, ...rest } });
   const get = async (id: string) => (await plane.call<{ branch: Branch }>("GET", `${path}/${id}`)).body.branch;

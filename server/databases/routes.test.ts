@@ -7,7 +7,6 @@ import {
   openPlane,
   type Plane,
   queryAsClient,
-  runOnce,
 } from "../jobs/test-plane.ts";
 
 interface Answer {
@@ -34,7 +33,7 @@ describe("the databases of a branch", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const at = (name: string) => `${path}/databases/${encodeURIComponent(name)}`;
   const create = (name: string, owner_name = "neondb_owner") =>
     plane.call<Answer & Refusal>("POST", `${path}/databases`, { body: { database: { name, owner_name } } });

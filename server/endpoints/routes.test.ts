@@ -7,7 +7,6 @@ import {
   openPlane,
   type Plane,
   queryAsClient,
-  runOnce,
 } from "../jobs/test-plane.ts";
 
 interface Endpoint {
@@ -40,7 +39,7 @@ describe("the compute of a branch", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const post = (what: string) => plane.call<Answer>("POST", `${path}/${what}`);
   const patch = (endpoint: object) => plane.call<Answer>("PATCH", path, { body: { endpoint } });
   const get = async () => (await plane.call<Answer>("GET", path)).body.endpoint;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { EndpointDirectory } from "../gateway/endpoint-directory.ts";
-import { createProject, openPlane, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
+import { createProject, openPlane, type Plane, queryAsClient } from "../jobs/test-plane.ts";
 
 interface Endpoint {
   readonly id: string;
@@ -41,7 +41,7 @@ describe("the size of a compute", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const limits = ({ autoscaling_limit_min_cu, autoscaling_limit_max_cu }: Endpoint) => [
     autoscaling_limit_min_cu,
     autoscaling_limit_max_cu,

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import type { InjectOptions } from "fastify";
+import { sql } from "kysely";
 import pg from "pg";
 import { insertTestUser, openTestDatabase } from "../../test/harness/database.ts";
 import { assertLikeNeon } from "../../test/harness/neon-openapi.ts";
@@ -35,6 +36,8 @@ import type { Job } from "./runner.ts";
 
 const NODE_ID = "node-of-tests";
 const NEVER = new AbortController().signal;
+/** How long operations may stay open while the jobs run: the back-off of several attempts. */
+const CARRY_OUT_MS = 60_000;
 
 export type Plane = Awaited<ReturnType<typeof openPlane>>;
 
@@ -171,6 +174,30 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
       return [...machinery(overrides).jobs, ...gateway_jobs];
     },
 
+    /**
+     * Runs the jobs until no operation is open: one that the machine's load made fail has another attempt to come. What
+     * failed is printed, and ends the test where it goes on failing.
+     */
+    async carryOut(): Promise<void> {
+      const given_up_at_ms = systemClock.monotonic_ms() + CARRY_OUT_MS;
+      for (;;) {
+        const from = logged.length;
+        await runOnce(this.reconcilers());
+        const { rows: open } = await sql<{ action: string; status: string; error: string | null }>`
+          select o.action, o.status, o.error from operations o join branches b on b.id = o.branch_id
+          where o.status in ('scheduling', 'running') and b.node_id = ${NODE_ID}`.execute(db);
+        if (open.length === 0) return;
+        const retried = logged
+          .slice(from)
+          .split("\n")
+          .filter((line) => line.includes("operation.retried"));
+        const told = [...open.map((operation) => JSON.stringify(operation)), ...retried].join("\n");
+        if (systemClock.monotonic_ms() > given_up_at_ms) throw new Error(`operations stay open:\n${told}`);
+        if (retried.length > 0) process.stderr.write(`operations are tried again:\n${told}\n`);
+        await systemClock.sleep(100, NEVER);
+      }
+    },
+
     /** The reconcilers alone, with the gateway's way to a compute. */
     machinery: machinery as (overrides?: Partial<ReconcilerDeps>) => Machinery,
 
@@ -229,7 +256,7 @@ export async function createProject(plane: Plane, project: object = {}): Promise
 export async function openPlaneWithProject(): Promise<{ plane: Plane; root: CreatedProject; uri: string }> {
   const plane = await openPlane();
   const root = await createProject(plane);
-  await runOnce(plane.reconcilers());
+  await plane.carryOut();
   return { plane, root, uri: root.connection_uris[0].connection_uri };
 }
 

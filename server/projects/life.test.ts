@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { newOrganizationId, newUuid } from "../ids.ts";
-import { createProject, openPlane, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
+import { createProject, openPlane, type Plane, queryAsClient } from "../jobs/test-plane.ts";
 
 interface Project {
   readonly id: string;
@@ -23,7 +23,7 @@ describe("the life of a project", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const patch = (id: string, project: object) => plane.call<Answer>("PATCH", `/projects/${id}`, { body: { project } });
   const list = async (query: string) =>
     (await plane.call<{ projects: Project[] }>("GET", `/projects?org_id=${plane.org_id}&${query}`)).body.projects;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { sql } from "kysely";
 import { ID_PATTERNS, newUuid } from "../ids.ts";
-import { createProject, openPlane, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
+import { createProject, openPlane, type Plane, queryAsClient } from "../jobs/test-plane.ts";
 
 interface Listed {
   readonly projects: { id: string; name: string }[];
@@ -28,11 +28,11 @@ describe("projects", () => {
   }
 
   async function removeAll(): Promise<void> {
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     const { body } = await plane.call<Listed>("GET", `/projects?limit=400&org_id=${plane.org_id}`);
     for (const { id } of body.projects) assert.equal((await plane.call("DELETE", `/projects/${id}`)).status, 200);
     await plane.endRecovery();
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     assert.deepEqual(await plane.onMachine(), { computes: [], branches: [] });
   }
 
@@ -56,7 +56,7 @@ describe("projects", () => {
     );
     assert.equal(connection_parameters.pooler_host, connection_parameters.host);
 
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     for (const { id } of made.operations) {
       const { body } = await plane.call<{ operation: { status: string; total_duration_ms: number } }>(
         "GET",
@@ -75,7 +75,7 @@ describe("projects", () => {
   it("names that need escaping work from the request to the connection", async () => {
     const names = { database_name: 'räume "&?#/% x', role_name: "o'brien@home:p/ü" };
     const made = await createProject(plane, { branch: { name: "trunk", ...names } });
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     const query = `database_name=${encodeURIComponent(names.database_name)}&role_name=${encodeURIComponent(names.role_name)}`;
     const { body } = await plane.call<{ uri: string }>("GET", `/projects/${made.project.id}/connection_uri?${query}`);
     assert.equal(body.uri, made.connection_uris[0].connection_uri);
@@ -225,7 +225,7 @@ describe("projects", () => {
 
   it("a deleted project and its keys are gone at once, and everything else when it can no longer be recovered", async () => {
     const { project, branch } = await createProject(plane);
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     const key = await organizationKey(project.id);
     const path = `/projects/${project.id}`;
     assert.equal((await plane.call("GET", path, { key })).status, 200);
@@ -238,7 +238,7 @@ describe("projects", () => {
     assert.deepEqual((await plane.call<Listed>("GET", `/projects?org_id=${plane.org_id}`)).body.projects, []);
 
     await plane.endRecovery();
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     assert.deepEqual(await plane.onMachine(), { computes: [], branches: [] });
     const left = await plane.db.selectFrom("api_keys").select("id").where("project_id", "=", project.id).execute();
     assert.deepEqual(left, []);
@@ -246,7 +246,7 @@ describe("projects", () => {
 
   it("of several deletions at the same time one succeeds, and there is one audit row", async () => {
     const { project } = await createProject(plane);
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     const answers = await Promise.all(Array.from({ length: 6 }, () => plane.call("DELETE", `/projects/${project.id}`)));
     assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 404, 404, 404, 404, 404]);
     const rows = await plane.db
@@ -256,7 +256,7 @@ describe("projects", () => {
       .where("project_id", "=", project.id)
       .execute();
     assert.equal(rows.length, 1);
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
   });
 
   it("a member creates and renames projects and cannot delete them", async () => {
@@ -266,7 +266,7 @@ describe("projects", () => {
       body: { project: { org_id: plane.org_id } },
     });
     assert.equal(made.status, 201);
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     assert.equal((await plane.call("DELETE", `/projects/${made.body.project.id}`, { key })).status, 403);
     await removeAll();
   });
@@ -320,7 +320,7 @@ describe("projects", () => {
 
   it("no password is stored or logged as it is", async () => {
     const { connection_uris } = await createProject(plane);
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     const { password } = connection_uris[0].connection_parameters;
     assert.ok(password !== undefined && !plane.logged().includes(password));
     const rows = await plane.db.selectFrom("roles").selectAll().execute();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { neonDocument } from "../../test/harness/neon-openapi.ts";
-import { openPlaneWithProject, type Plane, runOnce } from "../jobs/test-plane.ts";
+import { openPlaneWithProject, type Plane } from "../jobs/test-plane.ts";
 
 interface Schema {
   readonly properties: Record<string, Schema>;
@@ -28,7 +28,7 @@ describe("clients that read a thing, change a part of it and send back all that 
       body: { branch: { name: "preview", archived: false, expires_at: "2099-01-01T00:00:00Z" } },
     });
     assert.equal(made.status, 201);
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     paths = {
       project,
       endpoint: `${project}/endpoints/${root.endpoints[0].id}`,

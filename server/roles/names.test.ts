@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient, runOnce } from "../jobs/test-plane.ts";
+import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient } from "../jobs/test-plane.ts";
 import { checkRoleName } from "./names.ts";
 
 const RUNS = Number(process.env.NAME_RUNS ?? 12);
@@ -38,7 +38,7 @@ describe("names of roles and databases", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   /** As every URL client reads it: segments of dots are gone before anything is sent. */
   const at = (list: string, name: string) =>
     new URL(`http://x${path}/${list}/${encodeURIComponent(name)}`).pathname as string;

@@ -7,7 +7,6 @@ import {
   openPlane,
   type Plane,
   queryAsClient,
-  runOnce,
 } from "../jobs/test-plane.ts";
 
 interface Answer {
@@ -44,7 +43,7 @@ describe("the roles of a branch", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const roleAt = (name: string) => `${path}/roles/${encodeURIComponent(name)}`;
   const create = (role: object) => plane.call<Answer & Refusal>("POST", `${path}/roles`, { body: { role } });
   const whoAmI = async (role: string, password: string) =>

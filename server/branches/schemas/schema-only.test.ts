@@ -7,7 +7,6 @@ import {
   openPlaneWithProject,
   type Plane,
   queryAsClient,
-  runOnce,
 } from "../../jobs/test-plane.ts";
 
 interface Made {
@@ -27,7 +26,7 @@ describe("a branch with a schema alone", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const create = (branch: object = {}) =>
     plane.call<Made>("POST", path, {
       body: { branch: { init_source: "schema-only", ...branch }, endpoints: [{ type: "read_write" }] },

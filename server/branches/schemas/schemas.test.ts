@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { newUuid } from "../../ids.ts";
-import {
-  type CreatedProject,
-  createProject,
-  openPlane,
-  type Plane,
-  queryAsClient,
-  runOnce,
-} from "../../jobs/test-plane.ts";
+import { type CreatedProject, createProject, openPlane, type Plane, queryAsClient } from "../../jobs/test-plane.ts";
 
 interface Answer {
   readonly sql?: string;
@@ -35,7 +28,7 @@ describe("the schemas of branches", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const read = (branch_id: string, query = "db_name=neondb") =>
     plane.call<Answer>("GET", `${path}/${branch_id}/schema?${query}`);
   const compare = (branch_id: string, query = "") =>

@@ -3,7 +3,7 @@ import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../clock.ts";
 import type { LogRecord } from "../../compute/driver.ts";
 import { type FakeDrivers, openFakeDriver } from "../../compute/drivers/fake/driver.ts";
-import { createProject, openPlane, type Plane, runOnce } from "../../jobs/test-plane.ts";
+import { createProject, openPlane, type Plane } from "../../jobs/test-plane.ts";
 
 interface Page {
   readonly logs: { message: string; entity_id: string; severity_text: string; attributes: { pid: number } }[];
@@ -31,7 +31,7 @@ describe("the log of a compute", () => {
 
   it("is read page by page, newest last, and what is new comes with the cursor of what was told", async () => {
     const { project, endpoints } = await createProject(plane);
-    await runOnce(plane.reconcilers());
+    await plane.carryOut();
     const [{ id }] = endpoints;
     const path = `/projects/${project.id}/endpoints/${id}/logs`;
     const read = async (query: string) => (await plane.call<Page>("GET", `${path}?${query}`)).body;

@@ -63,7 +63,7 @@ describe("what people do to roles and databases with SQL", () => {
   });
   after(() => plane.close());
 
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const call = (method: string, at: string, body?: object) =>
     plane.call<Answer>(method as "GET", at, body === undefined ? {} : { body });
   const get = async (at: string) => (await call("GET", at)).body;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient, runOnce } from "../test-plane.ts";
+import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient } from "../test-plane.ts";
 
 interface Figures {
   readonly active_time_seconds: number;
@@ -24,7 +24,7 @@ describe("what a project consumes", () => {
   after(() => plane.close());
 
   /** As a server does that has just been started: nothing is left of the one before but rows and processes. */
-  const carryOut = () => runOnce(plane.reconcilers());
+  const carryOut = () => plane.carryOut();
   const figures = async () => (await plane.call<{ project: Figures }>("GET", path)).body.project;
   const branch = async (id: string) =>
     (await plane.call<{ branch: Figures }>("GET", `${path}/branches/${id}`)).body.branch;
