@@ -11,13 +11,16 @@ import "./styles.css";
 import { Toasts } from "./ui/Toasts.tsx";
 import { Tooltips } from "./ui/Tooltip.tsx";
 
-// The first page's code is fetched while the server is asked who is there, rather than after that.
-const routes = router.routesById as unknown as Record<
-  string,
-  { options: { component?: { preload?: () => Promise<unknown> } } }
->;
-for (const { routeId } of router.matchRoutes(router.latestLocation)) {
-  void routes[routeId as string]?.options.component?.preload?.().catch(() => undefined);
+// The first page's code and what it shows are fetched while the server is asked who is there, rather than after that.
+interface Loadable {
+  readonly component?: { readonly preload?: () => Promise<unknown> };
+  readonly loader?: (arrival: { readonly params: object }) => void;
+}
+const routes = router.routesById as unknown as Record<string, { readonly options: Loadable }>;
+for (const { routeId, params } of router.matchRoutes(router.latestLocation)) {
+  const { component, loader } = routes[routeId as string]?.options ?? {};
+  loader?.({ params });
+  void component?.preload?.().catch(() => undefined);
 }
 
 const root = document.getElementById("root");

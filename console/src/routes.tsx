@@ -1,7 +1,17 @@
-import { getInstance } from "@latchkey/contract/users.ts";
+import { listApiKeys, listOrgApiKeys } from "@latchkey/contract/api-keys.ts";
+import { listProjectBranches } from "@latchkey/contract/branches.ts";
+import { listOAuthGrants } from "@latchkey/contract/oauth.ts";
+import {
+  getOrganization,
+  getOrganizationInvitations,
+  getOrganizationMembers,
+} from "@latchkey/contract/organizations.ts";
+import { getProject, listProjects } from "@latchkey/contract/projects.ts";
+import { listSessions } from "@latchkey/contract/sessions.ts";
+import { getCurrentUserOrganizations, getInstance } from "@latchkey/contract/users.ts";
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
 import { fragmentToken } from "./api/fragment-token.ts";
-import { queries, query, whenSignedOut } from "./api/queries.ts";
+import { ask, listQuery, queries, query, whenSignedOut } from "./api/queries.ts";
 import { findPerson } from "./api/session.ts";
 import { PageFailed, PageMissing } from "./components/Failures.tsx";
 import { RootLayout } from "./layouts/Root.tsx";
@@ -9,7 +19,8 @@ import { paths } from "./paths.ts";
 
 /**
  * The site map. A path leads to the file of the same name in `pages/`; each page is loaded when it is first
- * visited. Nothing here decides what a person may do: a page asks the API and shows its answer.
+ * visited. Nothing here decides what a person may do: a page asks the API and shows its answer. A `loader` asks ahead of
+ * the page, whose code may still be on its way, for what the page shows first.
  */
 
 /** What an address may carry besides its path: how a list is looked at, and what to open on arrival. */
@@ -136,6 +147,10 @@ const signed_in = createRoute({
   getParentRoute: () => root,
   id: "signed-in",
   beforeLoad: requirePerson,
+  loader: () => {
+    void findPerson().catch(() => undefined);
+    ask(query(getCurrentUserOrganizations));
+  },
   component: lazyRouteComponent(() => import("./layouts/SignedIn.tsx"), "SignedInLayout"),
   errorComponent: PageFailed,
 });
@@ -165,16 +180,19 @@ const profile = createRoute({
 const account_keys = createRoute({
   getParentRoute: () => account,
   path: "/account/api-keys",
+  loader: () => ask(query(listApiKeys), query(listOAuthGrants)),
   component: lazyRouteComponent(() => import("./pages/account/api-keys.tsx"), "AccountApiKeysPage"),
 });
 const command_lines = createRoute({
   getParentRoute: () => account,
   path: "/account/command-lines",
+  loader: () => ask(query(listOAuthGrants)),
   component: lazyRouteComponent(() => import("./pages/account/command-lines.tsx"), "CommandLinesPage"),
 });
 const sessions = createRoute({
   getParentRoute: () => account,
   path: "/account/sessions",
+  loader: () => ask(query(listSessions)),
   component: lazyRouteComponent(() => import("./pages/account/sessions.tsx"), "SessionsPage"),
 });
 
@@ -186,6 +204,7 @@ const new_organization = createRoute({
 const organization = createRoute({
   getParentRoute: () => signed_in,
   path: "/organizations/$org_id",
+  loader: ({ params }) => ask(query(getOrganization, { params })),
   component: lazyRouteComponent(() => import("./layouts/Organization.tsx"), "OrganizationLayout"),
 });
 const organization_home = createRoute({
@@ -198,6 +217,7 @@ const organization_home = createRoute({
 const projects = createRoute({
   getParentRoute: () => organization,
   path: "projects",
+  loader: ({ params }) => ask(listQuery(listProjects, { query: { org_id: params.org_id, limit: 400 } })),
   component: lazyRouteComponent(() => import("./pages/organizations/projects.tsx"), "ProjectsPage"),
 });
 const deleted_projects = createRoute({
@@ -218,6 +238,11 @@ const usage = createRoute({
 const members = createRoute({
   getParentRoute: () => organization,
   path: "members",
+  loader: ({ params }) =>
+    ask(
+      listQuery(getOrganizationMembers, { params, query: { limit: 1000 } }),
+      query(getOrganizationInvitations, { params }),
+    ),
   component: lazyRouteComponent(() => import("./pages/organizations/members.tsx"), "MembersPage"),
 });
 const organization_settings = createRoute({
@@ -228,22 +253,26 @@ const organization_settings = createRoute({
 const organization_keys = createRoute({
   getParentRoute: () => organization,
   path: "settings/api-keys",
+  loader: ({ params }) => ask(query(listOrgApiKeys, { params })),
   component: lazyRouteComponent(() => import("./pages/organizations/settings/api-keys.tsx"), "OrganizationApiKeysPage"),
 });
 
 const project = createRoute({
   getParentRoute: () => signed_in,
   path: "/projects/$project_id",
+  loader: ({ params }) => ask(query(getProject, { params })),
   component: lazyRouteComponent(() => import("./layouts/Project.tsx"), "ProjectLayout"),
 });
 const project_home = createRoute({
   getParentRoute: () => project,
   path: "/",
+  loader: ({ params }) => ask(listQuery(listProjectBranches, { params })),
   component: lazyRouteComponent(() => import("./pages/projects/overview.tsx"), "ProjectPage"),
 });
 const branches = createRoute({
   getParentRoute: () => project,
   path: "branches",
+  loader: ({ params }) => ask(listQuery(listProjectBranches, { params })),
   component: lazyRouteComponent(() => import("./pages/projects/branches.tsx"), "BranchesPage"),
 });
 const branch = createRoute({
@@ -304,6 +333,8 @@ const tree = root.addChildren([
 export const router = createRouter({
   routeTree: tree,
   defaultPreload: "intent",
+  // A loader only asks; it is the page's queries that know when an answer is out of date.
+  defaultStaleTime: Number.POSITIVE_INFINITY,
   defaultNotFoundComponent: PageMissing,
   defaultErrorComponent: PageFailed,
   scrollRestoration: true,

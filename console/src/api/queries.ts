@@ -1,6 +1,7 @@
 import type { ResponseOf, RouteContract } from "@latchkey/contract/route.ts";
+import { getCurrentUserInfo } from "@latchkey/contract/users.ts";
 import type { ArgumentsOf, InputOf } from "@latchkey/sdk";
-import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
+import { type FetchQueryOptions, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
 import { api } from "./client.ts";
 import { isSignedOut } from "./errors.ts";
 
@@ -44,7 +45,8 @@ async function callWith<R extends RouteContract>(route: R, input: InputOf<R> | u
 export const queries = new QueryClient({
   queryCache: new QueryCache({
     onError: (error) => {
-      if (isSignedOut(error)) forgetSession();
+      // While nobody is known yet, the guard is asking too, and leads to the sign-in page.
+      if (isSignedOut(error) && queries.getQueryData(query(getCurrentUserInfo).queryKey)) forgetSession();
     },
   }),
   defaultOptions: {
@@ -52,6 +54,11 @@ export const queries = new QueryClient({
     queries: { retry: false, staleTime: 2_000, throwOnError: false },
   },
 });
+
+/** Asks for what a page will show, ahead of the page. Whether it failed is for the page to tell. */
+export function ask(...wanted: readonly { readonly queryKey: readonly unknown[] }[]): void {
+  for (const options of wanted) void queries.prefetchQuery(options as FetchQueryOptions);
+}
 
 /** Marks all answers of these routes as out of date; those on the page are asked for again. */
 export async function refresh(...routes: RouteContract[]): Promise<void> {

@@ -7,10 +7,19 @@ import { queries, query } from "./queries.ts";
 
 const PERSON = query(getCurrentUserInfo);
 
-/** The person who is signed in here; undefined when nobody is. */
+let asking: Promise<CurrentUser | undefined> | undefined;
+
+/** The person who is signed in here; undefined when nobody is. Asked once, however many want to know. */
 export async function findPerson(): Promise<CurrentUser | undefined> {
   const known = queries.getQueryData<CurrentUser>(PERSON.queryKey);
   if (known) return known;
+  asking ??= askForPerson().finally(() => {
+    asking = undefined;
+  });
+  return await asking;
+}
+
+async function askForPerson(): Promise<CurrentUser | undefined> {
   try {
     const person = await api.call(getCurrentUserInfo);
     queries.setQueryData(PERSON.queryKey, person);

@@ -119,6 +119,7 @@ function narrowLine(key: ListedKey): ReactNode {
   return (
     <>
       <Mono>{`…${key.hint}`}</Mono> · {key.last_used_at === null ? "never used" : <LastUse used={key} />}
+      {stateNow(key) === "stale" && " · stale"}
     </>
   );
 }
