@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";
-import { setImmediate as nextMoment } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ApiError } from "../errors.ts";
 import { createLog, type Metrics } from "../log.ts";
 import { digestFromBytes } from "./digest.ts";
@@ -44,6 +44,10 @@ class Gate {
 }
 
 const liveKey = (id: number): LiveKey => ({ id, kind: "org", user_id: null, org_id: "org-1", project_id: null });
+/** An answer is given in one turn of the event loop, and the next query goes out at the end of the one after. */
+const nextMoment = async () => {
+  for (let turn = 0; turn < 3; turn++) await nextTurn();
+};
 /** Nobody uses a key here. */
 const noUses = () => assert.fail();
 const newDigest = () => randomBytes(32);
@@ -92,8 +96,13 @@ describe("look-ups", () => {
     assert.equal(await second, undefined, "each has the answer of its own query");
   });
 
-  test("what comes in one moment is asked for in one query, and each gets its own answer", async () => {
-    const found = newDigests(50).map((digest) => look_ups.find(digest));
+  test("what comes in one turn of the event loop is asked for in one query, and each gets its own answer", async () => {
+    const found = [];
+    for (const digest of newDigests(50)) {
+      found.push(look_ups.find(digest));
+      // As between two requests that come over two connections: all that the first one has set off is done.
+      await Promise.resolve();
+    }
     await nextMoment();
     assert.equal(gate.sent.length, 1);
     gate.query(0).answer();
@@ -173,6 +182,24 @@ describe("look-ups", () => {
       await nextMoment();
     }
     assert.ok((await Promise.all([...waiting, joined, room])).every((key) => key !== undefined));
+  });
+
+  test("once closed, who waits and who comes is told to come again, and what was sent is still answered", async () => {
+    await occupy();
+    const sent = look_ups.find(newDigest());
+    gate.query(0).answer();
+    await nextMoment();
+    const refused = (error: unknown) =>
+      error instanceof ApiError && error.code === "overloaded" && /is stopping/.test(error.message);
+    const waiting = assert.rejects(look_ups.find(newDigest()), refused);
+    look_ups.close();
+    await waiting;
+    await assert.rejects(look_ups.find(newDigest()), refused);
+    gate.query(1).answer();
+    gate.query(2).answer();
+    assert.ok(await sent);
+    await nextMoment();
+    assert.equal(gate.sent.length, 3, "no query was sent any more");
   });
 });
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ApiError } from "../errors.ts";
 import type { Metrics } from "../log.ts";
 import { digestFromBytes } from "./digest.ts";
@@ -30,6 +31,7 @@ export class LookUps<Found> {
   readonly #refused: { inc(): void };
   #waiting = new Map<string, Asked<Found>>();
   #running = 0;
+  #closed = false;
 
   constructor(findAll: FindAll<Found>, { look_ups_refused }: Pick<Metrics, "look_ups_refused">) {
     this.#findAll = findAll;
@@ -41,9 +43,10 @@ export class LookUps<Found> {
     const name = digest.toString("latin1");
     const asked = this.#waiting.get(name);
     if (asked) return await asked.answer;
+    if (this.#closed) throw overloaded("the server is stopping, try again");
     if (this.#waiting.size >= MOST_WAITING) {
       this.#refused.inc();
-      throw new ApiError("overloaded", undefined, { headers: { "retry-after": "1" } });
+      throw overloaded();
     }
     const { promise, resolve, reject } = Promise.withResolvers<Found | undefined>();
     this.#waiting.set(name, { digest, answer: promise, resolve, reject });
@@ -51,11 +54,17 @@ export class LookUps<Found> {
     return await promise;
   }
 
+  /** Answers nobody any more: a request that waited for its turn while its client left may come after the last query. */
+  close(): void {
+    this.#closed = true;
+    for (const { reject } of this.#waiting.values()) reject(overloaded("the server is stopping, try again"));
+    this.#waiting.clear();
+  }
+
   async #run(): Promise<void> {
     this.#running++;
-    // Those that come in the same moment come into the same query.
-    await Promise.resolve();
-    while (this.#waiting.size > 0) await this.#send(this.#take());
+    // Those that come in the same turn of the event loop, over however many connections, come into the same query.
+    for (await nextTurn(); this.#waiting.size > 0; await nextTurn()) await this.#send(this.#take());
     this.#running--;
   }
 
@@ -84,6 +93,10 @@ export class LookUps<Found> {
       for (const { reject } of batch) reject(error);
     }
   }
+}
+
+function overloaded(message?: string): ApiError {
+  return new ApiError("overloaded", message, { headers: { "retry-after": "1" } });
 }
 
 /** Counts what is asked, and remembers what was found. */

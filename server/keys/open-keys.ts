@@ -85,6 +85,8 @@ export function openKeys(deps: KeysDeps): Keys {
       listener?.start();
     },
     async stop() {
+      look_ups.close();
+      grant_look_ups.close();
       listener?.stop();
       await lease.stop();
       await recorder.stop();

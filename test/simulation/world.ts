@@ -75,8 +75,8 @@ export class World {
           reject(error as Error);
           return;
         }
-        // Promises come to rest before an immediate is run, however many they are.
-        setImmediate(step);
+        // Promises come to rest before an immediate is run, however many they are; and look-ups wait for one of their own.
+        setImmediate(() => setImmediate(step));
       };
       step();
     });
