@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
 import { ensurePgBouncer } from "../harness/pgbouncer.ts";
-import { setupTokenOf, signUp } from "../harness/world.ts";
+import { createOrganization, setupTokenOf, signUp } from "../harness/world.ts";
 import { copiedBy } from "./clipboard.ts";
 import { placesThatHold } from "./secrets-in-page.ts";
 import { startStage } from "./visit.ts";
@@ -174,6 +174,52 @@ test("the addresses that may connect and the defaults of computes are kept, and 
     autoscaling_limit_max_cu: 0.5,
     suspend_timeout_seconds: -1,
   });
+});
+
+test("limits are set in hours and gigabytes, and taken away again", async () => {
+  const limits = page.getByRole("form", { name: "Limits" });
+  const running = limits.getByLabel("Time that computes run, in hours");
+  const save = limits.getByRole("button", { name: "Save limits" });
+  await running.fill("a lot");
+  await save.click();
+  await limits.getByText("Write a number, such as 100 or 2.5").waitFor();
+  await running.fill("1.5");
+  await limits.getByLabel("Size of each branch, in GB").fill("2");
+  await save.click();
+  await page.getByText("The limits are saved.").waitFor();
+  const readQuota = async () =>
+    (
+      await server.expect<{ project: { settings: { quota: object } } }>(200, "GET", `/projects/${project_id}`, {
+        key: ada.key,
+      })
+    ).project.settings.quota;
+  assert.deepEqual(await readQuota(), { active_time_seconds: 5_400, logical_size_bytes: 2e9 });
+  await page.reload();
+  assert.equal(await running.inputValue(), "1.5");
+  await running.fill("");
+  await save.click();
+  await page.getByText("The limits are saved.").waitFor();
+  assert.deepEqual(await readQuota(), { active_time_seconds: 0, logical_size_bytes: 2e9 });
+});
+
+test("a project is given to another organization that one belongs to", async () => {
+  const transfer = page.getByRole("button", { name: "Transfer project…" });
+  await transfer.and(page.getByRole("button", { disabled: true })).waitFor();
+  await page.getByText("You belong to no other organization.").first().waitFor({ state: "attached" });
+  const org_id = await createOrganization(server, ada.key, "Subsidiary");
+  await page.reload();
+  await transfer.click();
+  const asked = page.getByRole("dialog", { name: "Transfer shop front?" });
+  await asked.getByRole("button", { name: "Transfer project" }).click();
+  await asked.getByText("Choose where the project goes.").waitFor();
+  await asked.getByLabel("To organization").selectOption({ label: "Subsidiary" });
+  await asked.getByRole("button", { name: "Transfer project" }).click();
+  await page.getByText("shop front belongs to Subsidiary now.").waitFor();
+  await page.getByRole("button", { name: "Switch organization, now Subsidiary" }).waitFor();
+  const { project } = await server.expect<{ project: { org_id: string } }>(200, "GET", `/projects/${project_id}`, {
+    key: ada.key,
+  });
+  assert.equal(project.org_id, org_id);
 });
 
 test("deleting asks for the name, and takes nothing else for it", async () => {

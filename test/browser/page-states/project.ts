@@ -46,6 +46,19 @@ export const projectStates: States = ({ project_id, branch_id, bare_branch_id })
 
     { name: "project-settings", path: `${at}/settings`, as: "admin" },
     { name: "project-settings-member", path: `${at}/settings`, as: "member" },
+    {
+      ...dialog,
+      name: "project-limits-unlike",
+      path: `${at}/settings`,
+      act: steps(fill("Processor time, in hours", "a lot"), submit("Save limits")),
+    },
+    { ...dialog, name: "project-transfer", path: `${at}/settings`, act: open("Transfer project…") },
+    {
+      ...dialog,
+      name: "project-transfer-unlike",
+      path: `${at}/settings`,
+      act: steps(open("Transfer project…"), submit("Transfer project")),
+    },
     { ...dialog, name: "project-delete", path: `${at}/settings`, act: open("Delete project…") },
     {
       ...dialog,

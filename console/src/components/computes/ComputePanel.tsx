@@ -68,7 +68,7 @@ export function ComputePanel({ endpoint, busy_reason }: ComputePanelProps) {
   const disabled_reason = disabled
     ? "It is disabled. Enable it in its settings first."
     : suspend_reason === "quota"
-      ? "The project has used up a quota of this month, or the branch is as large as it may be. Raise the quota through the API first."
+      ? "The project has used up a quota of this month, or the branch is as large as it may be. Raise the limit in the project's settings first."
       : busy;
   const running = current_state === "active";
   const settings = Object.entries(endpoint.settings.pg_settings);

@@ -4,9 +4,10 @@ import { useRef, useState } from "react";
 import { api } from "../../api/client.ts";
 import { refresh } from "../../api/queries.ts";
 import { ApiForm, Submit } from "../../components/ApiForm.tsx";
-import { useProject } from "../../components/present.ts";
+import { useOrganizations, useProject } from "../../components/present.ts";
 import { AllowedAddressesForm } from "../../components/projects/AllowedAddressesForm.tsx";
 import { ComputeDefaultsForm } from "../../components/projects/ComputeDefaultsForm.tsx";
+import { LimitsForm } from "../../components/projects/LimitsForm.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { FormRefusal } from "../../ui/Form.tsx";
 import { TextField } from "../../ui/fields.tsx";
@@ -17,10 +18,17 @@ import { announce } from "../../ui/Toasts.tsx";
 const DeleteProjectDialog = lateDialog(
   async () => (await import("../../components/projects/DeleteProjectDialog.tsx")).DeleteProjectDialog,
 );
+const TransferProjectDialog = lateDialog(
+  async () => (await import("../../components/projects/TransferProjectDialog.tsx")).TransferProjectDialog,
+);
 
 export function ProjectSettingsPage() {
   const { project_id } = useParams({ from: "/signed-in/projects/$project_id/settings" });
   const project = useProject(project_id).data;
+  const organizations = useOrganizations().data?.organizations;
+  const destinations = organizations?.filter(({ id }) => id !== project?.org_id) ?? [];
+  const [transferring, setTransferring] = useState(false);
+  const transfer_button = useRef<HTMLButtonElement>(null);
   const [deleting, setDeleting] = useState(false);
   const delete_button = useRef<HTMLButtonElement>(null);
   return (
@@ -58,6 +66,27 @@ export function ProjectSettingsPage() {
             <ComputeDefaultsForm project={project} />
           </Section>
           <Section
+            title="Limits"
+            description="Of a calendar month, UTC, save the size of branches. When one is used up its computes, or those of the branch, are suspended and do not start until it is raised or the month ends."
+          >
+            <LimitsForm project={project} />
+          </Section>
+          <Section
+            title="Transfer project"
+            description="Gives it to another organization that you belong to. Its databases go on working, at the same addresses; keys that were made for it end."
+          >
+            <Button
+              ref={transfer_button}
+              className="self-start"
+              onClick={() => setTransferring(true)}
+              disabled_reason={
+                organizations && destinations.length === 0 ? "You belong to no other organization." : undefined
+              }
+            >
+              Transfer project…
+            </Button>
+          </Section>
+          <Section
             title="Delete project"
             description="Stops its computes and revokes its project-scoped keys. Its branches with their data are kept for seven days, in which it can be recovered."
           >
@@ -65,6 +94,14 @@ export function ProjectSettingsPage() {
               Delete project…
             </Button>
           </Section>
+          {transferring && (
+            <TransferProjectDialog
+              project={project}
+              destinations={destinations}
+              onClose={() => setTransferring(false)}
+              return_focus={transfer_button}
+            />
+          )}
           {deleting && (
             <DeleteProjectDialog project={project} onClose={() => setDeleting(false)} return_focus={delete_button} />
           )}
