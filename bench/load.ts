@@ -111,13 +111,14 @@ function quantile(q: number): number {
 
 /**
  * Never sleeps: to wake a sleeping core costs the one who wakes it several microseconds on a virtual machine, and a
- * server a little slower than another would be charged that with nearly each answer, the other with hardly any.
+ * server a little slower than another would be charged that with nearly each answer, the other with hardly any. Not with a
+ * single connection: that waits for a database, which may have been put on this very core and would wait for its turn on it.
  */
 function stayAwake(): void {
   if (!over) setImmediate(stayAwake);
 }
 
-stayAwake();
+if (Number(connections) > 1) stayAwake();
 const request = requestsOf(tokens_file, order);
 for (let i = 0; i < Number(connections); i++) open(request, true);
 if (beside_file !== "") {

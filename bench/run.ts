@@ -21,17 +21,18 @@ const USAGE = `usage: npm run bench -- [--rounds N] [--seconds N] [--only NAME,â
 
   --rounds   how often the contenders take turns (5)
   --seconds  how long each is measured in a round (3)
-  --only     hot, strict, better-auth, scale, writes, flood (all)
-  --scale    keys in the database for "scale" (1000,100000,1000000; 10000000 takes minutes and 5 GB)
+  --only     hot, strict, better-auth, scale, cold, writes, flood (all)
+  --scale    keys in the database for "scale" and "cold" (1000,100000,1000000; 10000000 takes minutes and 5 GB)
   --check    compares with the targets after each part; ends with 1 when one was missed
 `;
 
 const ROOT = join(import.meta.dirname, "..");
-const OURS = join(ROOT, "server/main.ts");
+/** As `npm start` runs it. */
+const OURS = ["--use-largepages=silent", join(ROOT, "server/main.ts")];
 /** For each of a million keys to be used once. */
 const FILL_WITHIN_S = 600;
 const SAME_RESPONSE = "plain Fastify, the same response";
-const PARTS = ["hot", "strict", "better-auth", "scale", "writes", "flood"] as const;
+const PARTS = ["hot", "strict", "better-auth", "scale", "cold", "writes", "flood"] as const;
 
 interface Setting {
   readonly rounds: number;
@@ -62,22 +63,10 @@ async function main(): Promise<void> {
   });
   if (values.help) return print(USAGE);
   const parts = new Set(values.only.split(","));
-  const directory = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
-  await chmod(directory, 0o711);
-  const database = await ExternalDatabase.make({
-    shared_preload_libraries: "pg_stat_statements",
-    "pg_stat_statements.track": "all",
-    shared_buffers: "512MB",
-    max_wal_size: "8GB",
-  });
+  const setting = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
+  const verdicts = new Verdicts();
+  const bench = await openBench(setting, verdicts);
   try {
-    const secret_key = randomBytes(32).toString("base64url");
-    const owner = await makeOwner(database, directory, secret_key);
-    const tokens = join(directory, "tokens");
-    await insertKeys(database, owner, 1_000, tokens);
-    const setting = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
-    const verdicts = new Verdicts();
-    const bench: Bench = { database, directory, owner, secret_key, tokens, setting, verdicts };
     const check = () => {
       const lines = verdicts.take();
       if (values.check && lines.length > 0) print(`${lines.join("\n")}\n`);
@@ -90,13 +79,39 @@ async function main(): Promise<void> {
     check();
     if (parts.has("better-auth")) await betterAuth(bench);
     check();
-    if (parts.has("scale")) await scale(bench, values.scale.split(",").map(Number));
+    if (parts.has("scale") || parts.has("cold")) await scale(bench, parts, values.scale.split(",").map(Number));
     check();
     if (values.check && verdicts.missed > 0) process.exitCode = 1;
   } finally {
-    await database.close();
-    await rm(directory, { recursive: true, force: true });
+    await closeBench(bench);
   }
+}
+
+/** A database of its own, with a thousand live keys. */
+async function openBench(setting: Setting, verdicts: Verdicts): Promise<Bench> {
+  const directory = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
+  await chmod(directory, 0o711);
+  const database = await ExternalDatabase.make({
+    shared_preload_libraries: "pg_stat_statements",
+    "pg_stat_statements.track": "all",
+    shared_buffers: "512MB",
+    max_wal_size: "8GB",
+  });
+  const secret_key = randomBytes(32).toString("base64url");
+  const tokens = join(directory, "tokens");
+  try {
+    const owner = await makeOwner(database, directory, secret_key);
+    await insertKeys(database, owner, 1_000, tokens);
+    return { database, directory, owner, secret_key, tokens, setting, verdicts };
+  } catch (error) {
+    await closeBench({ database, directory });
+    throw error;
+  }
+}
+
+async function closeBench({ database, directory }: Pick<Bench, "database" | "directory">): Promise<void> {
+  await database.close();
+  await rm(directory, { recursive: true, force: true });
 }
 
 async function makeOwner(database: ExternalDatabase, directory: string, secret_key: string): Promise<Owner> {
@@ -123,7 +138,7 @@ async function startOurs(
   const ours = await Contender.start(
     "Latchkey",
     port,
-    [...profiling(), OURS],
+    [...profiling(), ...OURS],
     {
       DATABASE_URL: database.url,
       LATCHKEY_PORT: String(port),
@@ -323,48 +338,75 @@ async function flood(bench: Bench): Promise<void> {
   await ours.stop();
 }
 
-async function scale(bench: Bench, sizes: readonly number[]): Promise<void> {
+async function scale(bench: Bench, parts: ReadonlySet<string>, sizes: readonly number[]): Promise<void> {
   let present = 1_000;
-  const cold_p50_ms: number[] = [];
-  for (const size of [...sizes].sort((a, b) => a - b)) {
-    const live = Math.min(size, 1_000_000);
-    const hot_tokens = join(bench.directory, `hot-${size}`);
-    const cold_tokens = join(bench.directory, `cold-${size}`);
-    if (size > present + live) await insertStrangers(bench.database, bench.owner, size - present - live);
-    await insertKeys(bench.database, bench.owner, live, hot_tokens);
-    await insertKeys(bench.database, bench.owner, 20_000, cold_tokens);
-    await bench.database.query("vacuum analyze api_keys");
-    await bench.database.query("checkpoint");
-    present = Math.max(size, present);
-    print(`${size.toLocaleString("en")} keys in the database, ${live.toLocaleString("en")} of them hot`);
-    const ours = await startOurs(bench);
-    const same = await startFastify(await headersOf(ours, bench.tokens));
-    const entries: Entry[] = [
-      { name: SAME_RESPONSE, contender: same, tokens: hot_tokens },
-      { name: "Latchkey, from memory", contender: ours, tokens: hot_tokens },
-    ];
-    // Long enough for the heap to have the size that traffic gives it.
-    const empty_mb = (await ours.measure(bench.tokens, 5)).memory_mb;
-    await ours.measure(hot_tokens, FILL_WITHIN_S, 64, "once");
-    const [, memory] = await takeTurns(entries, bench.setting, "random");
-    if (size === 1_000_000) bench.verdicts.compare("scale", memory?.per_second ?? Number.NaN);
-    if (live >= 100_000) {
-      const busy_mb = memoryOf(ours.pid);
-      await writtenUses(ours);
-      const per_key = (mb: number) => `${(((mb - empty_mb) * 2 ** 20) / live).toFixed(0)} bytes a key`;
-      print(
-        `memory: ${empty_mb.toFixed(0)} MB before; ${per_key(busy_mb)} more while last uses wait to be written, ` +
-          `${per_key(memoryOf(ours.pid))} more once they are; its own count: ${per_key(empty_mb + (await gauge(ours, "latchkey_key_cache_bytes")) / 2 ** 20)}`,
-      );
+  let cold_ratio: number | undefined;
+  const few = await openBench(bench.setting, bench.verdicts);
+  try {
+    for (const size of [...sizes].sort((a, b) => a - b)) {
+      const live = Math.min(size, 1_000_000);
+      const hot_tokens = join(bench.directory, `hot-${size}`);
+      if (size > present + live) await insertStrangers(bench.database, bench.owner, size - present - live);
+      await insertKeys(bench.database, bench.owner, live, hot_tokens);
+      await bench.database.query("vacuum analyze api_keys");
+      await bench.database.query("checkpoint");
+      present = Math.max(size, present);
+      print(`${size.toLocaleString("en")} keys in the database, ${live.toLocaleString("en")} of them hot`);
+      if (parts.has("scale")) await scaleFromMemory(bench, size, live, hot_tokens);
+      if (parts.has("cold")) cold_ratio = await coldLookUps(few, bench, hot_tokens);
     }
-    // One connection, so that a look-up is measured and not a queue; the first second warms the table's pages.
-    const cold = await ours.measure(cold_tokens, 2, 1);
-    print(`cold look-up: p50 ${cold.p50_ms.toFixed(2)} ms, p99 ${cold.p99_ms.toFixed(2)} ms (${cold.good} keys)\n`);
-    cold_p50_ms.push(cold.p50_ms);
-    await stopAll(entries);
+  } finally {
+    await closeBench(few);
   }
-  const [fewest = Number.NaN] = cold_p50_ms;
-  if (cold_p50_ms.length > 1) bench.verdicts.compare("cold", (cold_p50_ms.at(-1) ?? Number.NaN) / fewest);
+  if (cold_ratio !== undefined) bench.verdicts.compare("cold", cold_ratio);
+}
+
+async function scaleFromMemory(bench: Bench, size: number, live: number, tokens: string): Promise<void> {
+  const ours = await startOurs(bench);
+  const same = await startFastify(await headersOf(ours, bench.tokens));
+  const entries: Entry[] = [
+    { name: SAME_RESPONSE, contender: same, tokens },
+    { name: "Latchkey, from memory", contender: ours, tokens },
+  ];
+  // Long enough for the heap to have the size that traffic gives it.
+  const empty_mb = (await ours.measure(bench.tokens, 5)).memory_mb;
+  await ours.measure(tokens, FILL_WITHIN_S, 64, "once");
+  const [, memory] = await takeTurns(entries, bench.setting, "random");
+  if (size === 1_000_000) bench.verdicts.compare("scale", memory?.per_second ?? Number.NaN);
+  if (live >= 100_000) {
+    const busy_mb = memoryOf(ours.pid);
+    await writtenUses(ours);
+    const per_key = (mb: number) => `${(((mb - empty_mb) * 2 ** 20) / live).toFixed(0)} bytes a key`;
+    print(
+      `memory: ${empty_mb.toFixed(0)} MB before; ${per_key(busy_mb)} more while last uses wait to be written, ` +
+        `${per_key(memoryOf(ours.pid))} more once they are; its own count: ${per_key(empty_mb + (await gauge(ours, "latchkey_key_cache_bytes")) / 2 ** 20)}`,
+    );
+  }
+  await stopAll(entries);
+}
+
+/**
+ * Single look-ups of servers that remember nothing, one connection: what a database of many keys takes longer for than one of
+ * a thousand, in turns. Returns the ratio of their medians.
+ */
+async function coldLookUps(few: Bench, many: Bench, tokens: string): Promise<number> {
+  const none = { LATCHKEY_KEY_CACHE_BYTES: "0" };
+  const [short, long] = [await startOurs(few, none), await startOurs(many, none)];
+  const rounds: { few: Measured; many: Measured }[] = [];
+  for (let round = -1; round < few.setting.rounds; round++) {
+    const measured = {
+      few: await short.measure(few.tokens, 1, 1, "random"),
+      many: await long.measure(tokens, 1, 1, "random"),
+    };
+    // In the first one code is still being compiled, and pages are read from the disk.
+    if (round >= 0) rounds.push(measured);
+  }
+  await Promise.all([short.stop(), long.stop()]);
+  const ratio = median(rounds.map((measured) => measured.many.p50_ms / measured.few.p50_ms));
+  const told = (name: "few" | "many") =>
+    `${median(rounds.map((measured) => measured[name].p50_ms)).toFixed(2)} ms (p99 ${median(rounds.map((measured) => measured[name].p99_ms)).toFixed(2)})`;
+  print(`cold look-up: ${told("many")}, of a thousand keys ${told("few")}, ratio ${ratio.toFixed(2)}\n`);
+  return ratio;
 }
 
 /** Waits until every last use is in the database, which takes a second for each 5,000 keys. */

@@ -10,7 +10,7 @@ const TARGETS = {
   better_auth: { what: "requests, to Better Auth's defaults", at_least: 40 },
   better_auth_fastest: { what: "requests, to Better Auth's fastest documented storage", at_least: 12 },
   scale: { what: "a million keys from memory: requests, to plain Fastify", at_least: 0.85 },
-  cold: { what: "cold look-up: p50 with the most keys, to that with the fewest", at_most: 1.5 },
+  cold: { what: "cold look-up: p50 with the most keys, to that with a thousand", at_most: 1.5 },
 } as const satisfies Record<string, { what: string; at_least: number } | { what: string; at_most: number }>;
 
 export type TargetName = keyof typeof TARGETS;

@@ -1,5 +1,5 @@
 /**
- * The launcher behind `npm start`, `npm test` and the other scripts: `run.mjs [--watch] SCRIPT [ARGUMENT…]`.
+ * The launcher behind `npm start`, `npm test` and the other scripts: `run.mjs [--NODE-OPTION…] SCRIPT [ARGUMENT…]`.
  * It makes a machine that has only Node and npm ready, then runs the script on the Node of this release.
  * Plain JavaScript without dependencies, since at this point there may be none; nothing goes to stdout,
  * which belongs to the script.
@@ -41,13 +41,13 @@ async function main() {
     );
   }
   const args = process.argv.slice(2);
-  const watch = args[0] === "--watch" ? ["--watch", "--watch-preserve-output"] : [];
-  const [script, ...rest] = args.slice(watch.length > 0 ? 1 : 0);
-  if (!script) throw new Refusal("usage: node scripts/run.mjs [--watch] SCRIPT [ARGUMENT…]");
+  const script_at = args.findIndex((arg) => !arg.startsWith("--"));
+  if (script_at < 0) throw new Refusal("usage: node scripts/run.mjs [--NODE-OPTION…] SCRIPT [ARGUMENT…]");
+  const [options, script, rest] = [args.slice(0, script_at), args[script_at], args.slice(script_at + 1)];
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => pass(signal));
   await ensureDependencies();
-  endLike(await run(node24, [...watch, path.join(root, script), ...rest], { stdio: "inherit" }));
+  endLike(await run(node24, [...options, path.join(root, script), ...rest], { stdio: "inherit" }));
 }
 
 /** Runs a program to its end; the signals that reach us meanwhile are its own. */
