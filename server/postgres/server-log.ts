@@ -9,21 +9,35 @@ export const LOG_LIMIT_BYTES = 1024 * 1024;
 /** What went before the present file, once. */
 const formerOf = (logFile: string) => `${logFile}.1`;
 
-/** Empties a log that has grown too long. The last part of it is kept beside it; a line may be lost meanwhile. */
+/** How often the last part is taken anew because more has come: a flood would never let it end. */
+const MOST_TAKES = 5;
+
+/**
+ * Empties a log that has grown too long. The last part of it is kept beside it; what comes between the last look at it and
+ * the emptying, a fraction of a millisecond, is lost, and in a flood more.
+ */
 export async function trimLog(logFile: string): Promise<void> {
-  if ((await sizeOf(logFile)) <= LOG_LIMIT_BYTES) return;
-  const kept = await readEnd(logFile);
+  let size = await sizeOf(logFile);
+  if (size <= LOG_LIMIT_BYTES) return;
   const aside = `${formerOf(logFile)}.new`;
-  await rm(aside, { force: true });
-  // "wx" never follows a link.
-  const file = await open(aside, "wx", 0o600);
-  try {
-    await file.writeFile(kept);
-  } finally {
-    await file.close();
+  for (let take = 0, taken = -1; take < MOST_TAKES && taken !== size; take++) {
+    taken = size;
+    await writeAnew(aside, await readEnd(logFile));
+    size = await sizeOf(logFile);
   }
   await rename(aside, formerOf(logFile));
   await truncate(logFile, 0);
+}
+
+async function writeAnew(path: string, text: Buffer): Promise<void> {
+  await rm(path, { force: true });
+  // "wx" never follows a link.
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(text);
+  } finally {
+    await file.close();
+  }
 }
 
 /** All that is kept, oldest first; of lines that the limit has cut only whole ones. Empty where there is no log. */
