@@ -67,7 +67,7 @@ export function ProjectSettingsPage() {
           </Section>
           <Section
             title="Limits"
-            description="Of a calendar month, UTC, save the size of branches. When one is used up its computes, or those of the branch, are suspended and do not start until it is raised or the month ends."
+            description="Each counts anew with the calendar month, UTC, but for the size of branches. When one is used up, the project's computes, or the branch's, are suspended and do not start until it is raised or the month ends."
           >
             <LimitsForm project={project} />
           </Section>
