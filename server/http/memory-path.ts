@@ -31,7 +31,9 @@ export type MemoryPath = (request: IncomingMessage, response: ServerResponse) =>
  */
 export function memoryPath(deps: MemoryPathDeps): MemoryPath {
   const answers = deps.routes.flatMap((route) =>
-    route.from_memory ? [{ path: deps.prefix + route.contract.path, answer: answerOf(route, route.from_memory, deps) }] : [],
+    route.from_memory
+      ? [{ path: deps.prefix + route.contract.path, answer: answerOf(route, route.from_memory, deps) }]
+      : [],
   );
   return (request, response) => {
     // An empty request has ended by now: see `optimizeEmptyRequests`.
