@@ -198,11 +198,13 @@ suite("clients at the pooler's name", () => {
     assert.equal(rounds.flat().length, 600);
     const sessions = new Set(rounds.flat()).size;
     assert.ok(sessions <= POOL, `${sessions} sessions`);
+    // Those that have one of their own are let in beside them.
+    const beside = await direct(t);
+    await beside.query("select 1");
     t.diagnostic(`600 transactions of 200 clients in ${sessions} sessions`);
     await Promise.all(clients.map((client) => client.end()));
-    // Those that have one of their own are let in beside them. The pooler keeps its sessions for a while, which would leave
-    // the tests that follow four of the 97 that roles can have.
-    await (await direct(t)).query(
+    // The pooler keeps its sessions for a while, which would leave the tests that follow four of the 97 that roles can have.
+    await beside.query(
       "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()",
     );
   });
