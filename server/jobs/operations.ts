@@ -51,10 +51,15 @@ export function operationsJob(deps: JobDeps): Job {
       };
       try {
         while (!signal.aborted && failures.length === 0) {
-          const limit = BRANCHES_AT_ONCE - in_flight.size;
-          const claim = { node_id: deps.node_id, in_flight: [...in_flight.keys()], limit };
+          const busy_with = [...in_flight.keys()];
+          const limit = BRANCHES_AT_ONCE - busy_with.length;
+          const claim = { node_id: deps.node_id, in_flight: busy_with, limit };
           if (limit > 0) (await store.claimOperationsForJob(deps.db, claim)).forEach(begin);
-          if (in_flight.size === 0) break;
+          if (in_flight.size === 0) {
+            if (busy_with.length === 0) break;
+            // Work that ended while we asked may have a successor, which could not be claimed before.
+            continue;
+          }
           for (const id of await store.listCancelledForJob(deps.db, [...in_flight.keys()])) cancelling.get(id)?.abort();
           // Not until all are done: one compute that takes its time must not hold up a new branch.
           await Promise.race([...in_flight.values(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);

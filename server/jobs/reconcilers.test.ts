@@ -144,6 +144,40 @@ describe("the reconcilers", () => {
     });
   });
 
+  it("what follows on work that ends while the job asks for more is done at once", async () => {
+    const { project } = await createProject(plane);
+    const gate = Promise.withResolvers<void>();
+    const storage = storageWhere(async (id, options) => {
+      await gate.promise;
+      await plane.drivers().storage.createRoot(id, options);
+    });
+    const is_made = () =>
+      plane
+        .logged()
+        .split("\n")
+        .some((line) => ["operation.finished", "create_timeline", project.id].every((part) => line.includes(part)));
+    const claims: unknown[] = [];
+    const db = plane.db.withPlugin({
+      transformQuery({ node, queryId }) {
+        if (node.kind === "RawNode" && node.sqlFragments.join("").includes("with heads as")) claims.push(queryId);
+        return node;
+      },
+      async transformResult({ result, queryId }) {
+        // The second claim finds nothing, for the branch is being made; its answer arrives when that has ended.
+        if (queryId === claims[1]) {
+          gate.resolve();
+          await waitFor("the branch", is_made);
+        }
+        return result;
+      },
+    });
+    await runOnce([jobNamed(plane.reconcilers({ storage, db }), "operations")]);
+    assert.deepEqual(
+      (await operationsOf(project.id)).map(({ status }) => status),
+      ["finished", "finished"],
+    );
+  });
+
   it("a branch of another node is left alone: neither made, started, measured nor removed", async () => {
     const { project, branch } = await createProject(plane);
     await runOnce(plane.reconcilers({ node_id: "another-node" }));
