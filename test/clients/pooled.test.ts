@@ -203,10 +203,39 @@ suite("clients at the pooler's name", () => {
     await beside.query("select 1");
     t.diagnostic(`600 transactions of 200 clients in ${sessions} sessions`);
     await Promise.all(clients.map((client) => client.end()));
-    // The pooler keeps its sessions for a while, which would leave the tests that follow four of the 97 that roles can have.
-    await beside.query(
-      "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()",
-    );
+  });
+
+  test("sessions that nobody uses make way for another role, and for another database", async (t) => {
+    const owner = await direct(t);
+    const password = "of the other one";
+    await owner.query(`create role other login password '${password}'`);
+    await owner.query("create database elsewhere");
+
+    /** As many sessions as clients, for each holds its own until all have one. */
+    async function fill(clients_count: number, login?: Login): Promise<void> {
+      const clients = await Promise.all(Array.from({ length: clients_count }, () => pooled(t, login)));
+      await Promise.all(clients.map((client) => client.query("begin")));
+      await Promise.all(clients.map((client) => client.query("commit")));
+      await Promise.all(clients.map((client) => client.end()));
+    }
+    const sessions = async () =>
+      (await owner.query("select from pg_stat_activity where backend_type = 'client backend'")).rowCount ?? 0;
+
+    /** What the pooler keeps would otherwise be in the way of other roles in other databases, until it has been idle for a minute. */
+    const endAll = () =>
+      owner.query(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
+      );
+    for (const other of [{ user: "other", password }, { database: "elsewhere" }]) {
+      await fill(POOL);
+      assert.ok((await sessions()) > POOL, "the pool is full");
+      const from = performance.now();
+      await fill(20, other);
+      assert.ok(performance.now() - from < 30_000, "nothing made way before it was idle for a minute");
+      await endAll();
+    }
+    await owner.query("drop database elsewhere");
+    await owner.query("drop role other");
   });
 
   test("what a client sets for itself stays its own where PostgreSQL tells of it, and in its transaction otherwise", async (t) => {

@@ -188,15 +188,21 @@ const socketOf = ({ directory, compute }: Place) => join(directory, `.s.PGSQL.${
 
 /** https://www.pgbouncer.org/config.html. The first six lines are as at Neon. */
 function renderConfig({ directory, compute, max_connections }: Place): string {
+  const pool_size = Math.max(1, Math.floor(0.9 * max_connections));
   return `[databases]
 * = host='${compute.socket_directory.replaceAll("'", "''")}' port=${compute.port}
 [pgbouncer]
 pool_mode = transaction
-default_pool_size = ${Math.max(1, Math.floor(0.9 * max_connections))}
+default_pool_size = ${pool_size}
 max_client_conn = 10000
 max_prepared_statements = 1000
 query_wait_timeout = 120
 ignore_startup_parameters = extra_float_digits
+; A session that nobody uses makes way for another role of its database, or another database of its role.
+max_db_connections = ${pool_size}
+max_user_connections = ${pool_size}
+; Nothing makes way for another role in another database: PgBouncer has no limit for all.
+server_idle_timeout = 60
 ; PostgreSQL 18 reports it, so that each client can have its own.
 track_extra_parameters = IntervalStyle, search_path
 ; What was not there a moment ago, such as a database, may be there now.
