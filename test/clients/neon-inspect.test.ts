@@ -23,6 +23,7 @@ const find = (rows: readonly Row[], wanted: Row): Row => {
   return found;
 };
 
+const COUNTED = "select count(*) from notes";
 const SLEEP = "select pg_sleep(600) /* asleep */";
 const EXPECTED: Readonly<Record<string, Expected>> = {
   "table-sizes": { rows: (rows) => assert.match(String(find(rows, { schema: "public", name: "notes" }).size), /kB$/) },
@@ -36,8 +37,10 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
   locks: {
     rows: (rows) => assert.equal(find(rows, { relname: "notes", mode: "ShareLock" }).granted, "t"),
   },
-  outliers: { fails: /pg_stat_statements/ },
-  calls: { fails: /pg_stat_statements/ },
+  outliers: {
+    rows: (rows) => assert.match(String(find(rows, { query: COUNTED, ncalls: "1" }).prop_exec_time), /^\d+\.\d%$/),
+  },
+  calls: { rows: (rows) => assert.equal(find(rows, { query: COUNTED }).ncalls, "1") },
   "lfc-hit-rate": { fails: /neon/ },
   "working-set": { fails: /neon/ },
   "vacuum-stats": {
@@ -87,6 +90,7 @@ suite(`neon inspect db by neon CLI ${NEON_VERSION}`, () => {
     sleeper.query(SLEEP).catch(() => {});
     const session = await open(uri);
     await session.query(`
+      create extension pg_stat_statements;
       create table notes (id int primary key, text text) with (autovacuum_enabled = off);
       create index notes_text on notes (text);
       insert into notes select n, repeat('x', 100) || n from generate_series(1, 5000) n`);
@@ -95,7 +99,7 @@ suite(`neon inspect db by neon CLI ${NEON_VERSION}`, () => {
     await session.query("delete from notes where id <= 4000");
     await tell();
     await session.query("analyze notes");
-    await session.query("select count(*) from notes");
+    await session.query(COUNTED);
     await tell();
     await session.query("begin; lock table notes in share mode");
   });

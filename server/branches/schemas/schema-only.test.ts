@@ -45,7 +45,7 @@ describe("a branch with a schema alone", () => {
     await queryAsClient(
       uri,
       `create schema shop; grant usage, create on schema shop to auditor;
-       create extension hstore schema shop;
+       create extension hstore schema shop; create extension pg_stat_statements;
        create table shop.things (id int generated always as identity primary key, tags shop.hstore, size int check (size > 0));
        create index on shop.things using gin (tags);
        create function shop.touch() returns trigger language plpgsql as 'begin return new; end';
@@ -89,7 +89,7 @@ describe("a branch with a schema alone", () => {
     const roles = "select rolname::text as name from pg_roles where rolname like 'latchkey%' order by 1";
     assert.deepEqual(await queryAsClient(own, roles), [{ name: "latchkey_admin" }], "the loader has gone");
     const owners =
-      "select distinct pg_get_userbyid(extowner)::text as owner from pg_extension where extname = 'hstore'";
+      "select distinct pg_get_userbyid(extowner)::text as owner from pg_extension where extname <> 'plpgsql'";
     assert.deepEqual(await queryAsClient(own, owners), [{ owner: "neondb_owner" }]);
     // Nothing ties it to the other one.
     const { body: child } = await plane.call<Made>("POST", path, { body: { branch: { parent_id: id } } });

@@ -14,6 +14,7 @@ import { cpuSeconds } from "../../../postgres/process.ts";
 import type { RunningCluster } from "../../../postgres/running-cluster.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { parseLog, readLog, trimLog } from "../../../postgres/server-log.ts";
+import type { Settings } from "../../../postgres/settings.ts";
 import { removeSocketDirectory, socketDirectoryFor } from "../../../postgres/socket-directory.ts";
 import {
   type AdminQuery,
@@ -48,6 +49,8 @@ export interface LocalComputeOptions {
   readonly binaries: Binaries;
   readonly account: Account;
   readonly tls: CertificateFiles;
+  /** What makes extensions available that PostgreSQL keeps for superusers. */
+  readonly extensions: Settings;
   readonly turns: Turns;
   readonly log: EventLog;
   /** Absent: there are no poolers. */
@@ -101,8 +104,8 @@ export class LocalCompute implements ComputeDriver {
   }
 
   async ensureRunning(endpoint_id: string, spec: ComputeSpec): Promise<EnsuredCompute> {
-    const { binaries, tls, shares_blocks } = this.#options;
-    const config = clusterConfig(endpoint_id, spec, { major: binaries.major, tls, shares_blocks });
+    const { binaries, tls, extensions, shares_blocks } = this.#options;
+    const config = clusterConfig(endpoint_id, spec, { major: binaries.major, tls, extensions, shares_blocks });
     return this.#inTurn(endpoint_id, async () => {
       const assigned = await this.#readAssignment(endpoint_id);
       if (assigned !== undefined && assigned.branch_id !== spec.branch_id) await this.#stop(endpoint_id, "fast");

@@ -3,7 +3,7 @@ import test from "node:test";
 import { COMPUTE_SIZES } from "@latchkey/contract/compute-size.ts";
 import { clusterConfig } from "./config.ts";
 
-const environment = { major: 18, tls: { certificate: "/c", key: "/k" }, shares_blocks: false };
+const environment = { major: 18, tls: { certificate: "/c", key: "/k" }, extensions: {}, shares_blocks: false };
 const spec = { branch_id: "br-a", port: 5432, max_connections: 104, admin_password: "the admin password" };
 const settingsOf = (size_cu?: number, settings: Record<string, string> = {}) =>
   clusterConfig("ep-a", { ...spec, settings, ...(size_cu === undefined ? {} : { size_cu }) }, environment).settings;

@@ -113,7 +113,7 @@ const COMMON: Settings = {
 export function clusterConfig(
   endpoint_id: string,
   spec: ComputeSpec,
-  environment: { major: number; tls: CertificateFiles; shares_blocks: boolean },
+  environment: { major: number; tls: CertificateFiles; extensions: Settings; shares_blocks: boolean },
 ): ClusterConfig {
   for (const name of Object.keys(spec.settings ?? {})) {
     if (!ALLOWED_SETTINGS.includes(name)) throw new DriverError("setting_refused", `${name} cannot be set`);
@@ -132,6 +132,7 @@ export function clusterConfig(
         ...newer,
         environment.shares_blocks ? SHARED_BLOCKS : {},
         COMMON,
+        environment.extensions,
         spec.settings,
       ),
       listen_addresses: spec.tcp === false ? "" : host,

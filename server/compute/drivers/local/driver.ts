@@ -10,6 +10,7 @@ import type { Drivers } from "../../driver.ts";
 import { Turns } from "../turns.ts";
 import { findCopyMethod, freeBytes as freeBytesOfDisk } from "./clone.ts";
 import { LocalCompute } from "./compute.ts";
+import { openExtensions } from "./extensions.ts";
 import { layoutOf } from "./layout.ts";
 import { LocalStorage } from "./storage.ts";
 import { Template } from "./template.ts";
@@ -62,8 +63,9 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
       await makePassage(directory, account);
     }
     const turns = new Turns();
-    const [tls, template] = await Promise.all([
+    const [tls, extensions, template] = await Promise.all([
       ensureCertificate(layout.tls, account, clock),
+      openExtensions(layout.extensions, binaries, account),
       Template.open({ layout, binaries, account, log, spares }),
     ]);
     const release = async () => {
@@ -72,7 +74,7 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
     };
     const method = await findCopyMethod(layout.work);
     const shares_blocks = method === "reflink";
-    const machine = { layout, binaries, account, tls, pgbouncer, shares_blocks };
+    const machine = { layout, binaries, account, tls, extensions, pgbouncer, shares_blocks };
     const compute = new LocalCompute({ ...machine, turns, log, mayStart, release });
     await compute.endLeftPoolers();
     const adminOf = (branch_id: string) => compute.adminOf(branch_id);

@@ -14,6 +14,7 @@ export interface Layout {
   readonly spares: string;
   readonly branches: string;
   readonly computes: string;
+  readonly extensions: string;
   readonly tls: string;
 }
 
@@ -28,6 +29,7 @@ export function layoutOf(dataDir: string): Layout {
     spares: at("spares"),
     branches: at("branches"),
     computes: at("computes"),
+    extensions: at("extensions"),
     tls: at("tls"),
   };
 }

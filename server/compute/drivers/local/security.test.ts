@@ -10,6 +10,7 @@ import { scramVerifier } from "../../../postgres/scram.ts";
 import { environmentOf, freePort, makePlace, newPassword, type Place, withSession } from "../../../postgres/testing.ts";
 import type { ComputeAddress, ComputeSpec, Drivers } from "../../driver.ts";
 import { openLocalDriver } from "./driver.ts";
+import { OPENED_EXTENSIONS } from "./extensions.ts";
 
 /** What a stranger with a project cannot do. All projects run as one operating system account. */
 
@@ -214,6 +215,42 @@ test("a project's role can do what its migrations need", async () => {
   });
 });
 
+test("a project's role can create what Neon lets it create, and so is no more than it was", async (t) => {
+  if (place.binaries.major < 18) return t.skip("PostgreSQL 18 is the first that can be told of it");
+  await withSession(login(), async (session) => {
+    for (const name of OPENED_EXTENSIONS) await session.query(`CREATE EXTENSION ${name}`);
+    const { rows } = await session.query(
+      "SELECT extname, extowner::regrole::text AS owner FROM pg_extension WHERE extname = ANY ($1) ORDER BY 1",
+      [OPENED_EXTENSIONS],
+    );
+    assert.deepEqual(
+      rows,
+      OPENED_EXTENSIONS.map((extname) => ({ extname, owner: "owner" })),
+    );
+    // What is in them stays the superuser's.
+    const { rows: made } = await session.query(
+      `SELECT DISTINCT proowner::regrole::text AS owner FROM pg_proc JOIN pg_depend d ON d.objid = pg_proc.oid
+       JOIN pg_extension e ON e.oid = d.refobjid WHERE e.extname = ANY ($1) AND d.deptype = 'e'`,
+      [OPENED_EXTENSIONS],
+    );
+    assert.deepEqual(made, [{ owner: SUPERUSER }]);
+    await assert.rejects(session.query("SELECT pg_stat_statements_reset()"), { code: "42501" });
+    await session.query("SELECT count(*) /* mine */ FROM pg_class");
+    const { rows: seen } = await session.query(
+      "SELECT calls::int FROM pg_stat_statements WHERE query LIKE '%/* mine */%' AND query LIKE 'SELECT count%'",
+    );
+    assert.deepEqual(seen, [{ calls: 1 }]);
+    await assert.rejects(session.query("SET pg_stat_statements.track_utility = on"), { code: "42501" });
+    // Listed once each, though PostgreSQL now finds two descriptions of each.
+    const { rows: available } = await session.query(
+      "SELECT name, count(*)::int FROM pg_available_extensions WHERE name = ANY ($1) GROUP BY 1 HAVING count(*) > 1",
+      [OPENED_EXTENSIONS],
+    );
+    assert.deepEqual(available, []);
+    for (const name of OPENED_EXTENSIONS) await session.query(`DROP EXTENSION ${name}`);
+  });
+});
+
 test("TLS with channel binding works with a certificate that names this machine", async () => {
   const ca = await readFile(join(place.dataDir, "local", "tls", "server.crt"), "utf8");
   const session = new pg.Client(
@@ -247,12 +284,17 @@ test("plain TCP is served, and refused where TLS is required", async () => {
 });
 
 test("no password is in a file that PostgreSQL writes, an argument or an environment", async () => {
+  const of_role = newPassword();
+  await withSession(login(), (session) => session.query(`CREATE ROLE told LOGIN PASSWORD '${of_role}'`));
+  // What has been counted of statements is written down when a compute ends.
+  await drivers.compute.suspend("ep-a", "fast");
+  await drivers.compute.ensureRunning("ep-a", spec);
   const pid = (await drivers.compute.status("ep-a"))?.pid ?? 0;
   if (process.platform === "linux") {
     const exposed = (await environmentOf(pid)) + (await readFile(`/proc/${pid}/cmdline`, "utf8"));
     assert.ok(!exposed.includes(admin_password));
   }
-  for (const secret of [password, admin_password]) {
+  for (const secret of [password, admin_password, of_role]) {
     const search = 'grep -rlF -f - -- "$1" || true';
     const found = await runCommand("/bin/sh", ["-c", search, "sh", join(place.dataDir, "local")], {
       input: `${secret}\n`,
