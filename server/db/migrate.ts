@@ -43,7 +43,8 @@ const MIGRATIONS: Record<string, Migration> = {
 
 /**
  * Brings the database to this release's schema. Several servers may start at once: the migrator holds an
- * advisory lock and works in one transaction, so each migration happens whole and once.
+ * advisory lock and works in one transaction, so each migration happens whole and once. Throws, and changes nothing, where
+ * a newer release has been.
  */
 export async function migrate(db: Kysely<Schema>): Promise<void> {
   const migrator = new Migrator({
@@ -53,5 +54,12 @@ export async function migrate(db: Kysely<Schema>): Promise<void> {
     migrationLockTableName: "schema_migrations_lock",
   });
   const { error } = await migrator.migrateToLatest();
+  const [, unknown] =
+    /previously executed migration (\S+) is missing/.exec(error instanceof Error ? error.message : "") ?? [];
+  if (unknown !== undefined) {
+    throw new Error(
+      `the database is that of a newer Latchkey (it has ${unknown}); start that one, or restore a backup from before it`,
+    );
+  }
   if (error) throw new Error("the database could not be migrated; nothing was changed", { cause: error });
 }

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import pg from "pg";
 import { findPostmaster, isEmbedded, postmastersOf } from "../harness/processes.ts";
-import { type SetupLine, startServer, type TestServer, waitFor } from "../harness/server.ts";
+import { type SetupLine, startServer, TestServer, waitFor } from "../harness/server.ts";
 import { type CreatedProject, createProject, setupTokenOf, signUp } from "../harness/world.ts";
 
 interface Running {
@@ -68,6 +71,21 @@ test("after a clean restart keys, sessions and projects are as before, under the
   }
   await waitFor("the project to answer", () => answers(uri));
   assert.ok(!/\/setup#/.test(server.output.split("server.stopped").at(-1) ?? ""), "no new setup link");
+});
+
+test("a copy of the data directory of a stopped server is a whole backup of it", async (t) => {
+  const { server, person, uri } = await startWithProject(t);
+  assert.equal(await server.stop(), 0);
+  const backup = `${server.data_dir}-backup`;
+  await promisify(execFile)("cp", ["-a", server.data_dir, backup]);
+  const restored = new TestServer(server.port, backup, {});
+  t.after(() => restored.close());
+  await rm(server.data_dir, { recursive: true });
+  await restored.start();
+  assert.equal((await restored.expect(200, "GET", "/users/me", { key: person.api_key })).id, person.user_id);
+  await waitFor("the project to answer", () => answers(uri));
+  const another = await createProject(restored, person.api_key, person.org_id);
+  await restored.settle(another.project.id, person.api_key);
 });
 
 test("a compute that is killed tells its clients and is started again, with everything in it", async (t) => {
