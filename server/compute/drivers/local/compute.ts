@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { readFileSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Account } from "../../../postgres/account.ts";
@@ -107,7 +108,7 @@ export class LocalCompute implements ComputeDriver {
     const { binaries, tls, extensions, shares_blocks } = this.#options;
     const config = clusterConfig(endpoint_id, spec, { major: binaries.major, tls, extensions, shares_blocks });
     return this.#inTurn(endpoint_id, async () => {
-      const assigned = await this.#readAssignment(endpoint_id);
+      const assigned = this.#readAssignment(endpoint_id);
       if (assigned !== undefined && assigned.branch_id !== spec.branch_id) await this.#stop(endpoint_id, "fast");
       return this.#options.turns.take(`branch ${spec.branch_id}`, () => this.#ensure(endpoint_id, spec, config));
     });
@@ -141,7 +142,7 @@ export class LocalCompute implements ComputeDriver {
   }
 
   async status(endpoint_id: string): Promise<ComputeStatus | undefined> {
-    const assigned = await this.#readAssignment(endpoint_id);
+    const assigned = this.#readAssignment(endpoint_id);
     if (assigned === undefined) return undefined;
     const { branch_id, host, port } = assigned;
     const postmaster = this.#postmasterOf(endpoint_id, branch_id);
@@ -151,7 +152,7 @@ export class LocalCompute implements ComputeDriver {
   }
 
   async usage(endpoint_id: string): Promise<ComputeUsage | undefined> {
-    const assigned = await this.#readAssignment(endpoint_id);
+    const assigned = this.#readAssignment(endpoint_id);
     const postmaster = assigned && this.#postmasterOf(endpoint_id, assigned.branch_id);
     const cpu_seconds = postmaster && cpuSeconds(postmaster.pid);
     return cpu_seconds === undefined
@@ -276,7 +277,7 @@ export class LocalCompute implements ComputeDriver {
     const running = known?.ended === false ? known : await adoptCluster(cluster);
     if (running === undefined) return undefined;
     if (await hasConfig(cluster, config)) {
-      const assigned = await this.#readAssignment(endpoint_id);
+      const assigned = this.#readAssignment(endpoint_id);
       if (running !== known && assigned !== undefined) this.#supervise(endpoint_id, assigned.branch_id, running);
       return running;
     }
@@ -322,7 +323,7 @@ export class LocalCompute implements ComputeDriver {
 
   async #stop(endpoint_id: string, mode: "fast" | "immediate"): Promise<void> {
     const known = this.#running.get(endpoint_id)?.cluster;
-    const assigned = known === undefined ? await this.#readAssignment(endpoint_id) : undefined;
+    const assigned = known === undefined ? this.#readAssignment(endpoint_id) : undefined;
     const cluster =
       assigned !== undefined && this.#postmasterOf(endpoint_id, assigned.branch_id) !== undefined
         ? await adoptCluster(this.#clusterOf(endpoint_id, assigned.branch_id))
@@ -422,9 +423,14 @@ export class LocalCompute implements ComputeDriver {
     return folderOf(this.#options.layout.computes, endpoint_id);
   }
 
-  async #readAssignment(endpoint_id: string): Promise<Assignment | undefined> {
-    const text = await readFile(join(this.#folder(endpoint_id), "compute.json"), "utf8").catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as Assignment);
+  /** In line, as what is asked of /proc next to it: all of them are looked at every two seconds. */
+  #readAssignment(endpoint_id: string): Assignment | undefined {
+    try {
+      return JSON.parse(readFileSync(join(this.#folder(endpoint_id), "compute.json"), "utf8")) as Assignment;
+    } catch (error) {
+      if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+      throw error;
+    }
   }
 
   async #writeAssignment(endpoint_id: string, assignment: Assignment): Promise<void> {
