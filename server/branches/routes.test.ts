@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type CreatedProject, createProject, openPlane, type Plane, queryAsClient } from "../jobs/test-plane.ts";
+import {
+  type CreatedProject,
+  createProject,
+  jobNamed,
+  openPlane,
+  type Plane,
+  queryAsClient,
+} from "../jobs/test-plane.ts";
 
 interface Branch {
   readonly id: string;
@@ -332,6 +339,47 @@ describe("branches", () => {
 
     const backup = { ...target, branch: { ...target.branch, id: backup_id } };
     await removeAllInTurnOf([child, target, backup, source]);
+  });
+
+  it("stay what they are while something is still to be read from them, or they may be a parent again", async () => {
+    const source = await made({ name: "source" });
+    await write(uriOf(source), "of the source");
+    const former = await made({ name: "former parent" });
+    const target = await made({ name: "target", parent_id: former.branch.id });
+
+    /** The branch has neither a child nor work of its own. */
+    async function isKept({ branch: { id } }: Made): Promise<void> {
+      assert.equal((await remove(id)).status, 423);
+      assert.equal((await restore(id, { source_branch_id: root.branch.id })).status, 423);
+      const long_ago = new Date(Date.now() - HOUR_MS).toISOString();
+      await plane.db.updateTable("branches").set({ expires_at: long_ago }).where("id", "=", id).execute();
+      await jobNamed(plane.reconcilers(), "expiry").run(new AbortController().signal);
+      assert.equal((await get(id)).current_state, "ready");
+      await patch(id, { expires_at: null });
+    }
+    const wanted = { source_branch_id: source.branch.id, preserve_under_name: "target before" };
+    const { body } = await restore(target.branch.id, wanted);
+    await isKept(source);
+    await carryOut();
+    assert.deepEqual(await notes(uriOf(target)), ["of the source"]);
+
+    const backup = { ...target, branch: { ...target.branch, id: body.branch.parent_id ?? "" } };
+    const child = await made({ name: "child", parent_id: former.branch.id });
+    // Of which it is the parent now.
+    for (const { branch } of [target, backup]) {
+      assert.equal((await remove(branch.id)).status, 200);
+      await carryOut();
+    }
+    await restore(child.branch.id, { source_branch_id: source.branch.id });
+    await isKept(former);
+    await carryOut();
+    assert.deepEqual(await notes(uriOf(child)), ["of the source"]);
+
+    assert.equal((await remove(child.branch.id)).status, 200);
+    const schema_only = await create({ name: "schema", parent_id: source.branch.id, init_source: "schema-only" }, {});
+    await isKept(source);
+    await carryOut();
+    await removeAllInTurnOf([schema_only.body, source, former]);
   });
 
   it("of another project are neither a parent nor a source", async () => {

@@ -11,6 +11,7 @@ import {
   hasChildren,
   insertBackup,
   isInFuture,
+  isNeeded,
   markBranchDeleted,
   markResetting,
   setDefaultBranch,
@@ -52,6 +53,7 @@ export async function deleteBranch(access: ProjectAccess, branch_id: string) {
   if (branch.default) throw refuse("the default branch cannot be deleted; make another one the default first");
   if (branch.protected) throw refuse("a protected branch cannot be deleted; end its protection first");
   if (await hasChildren(access, branch_id)) throw refuse("a branch with children cannot be deleted; delete them first");
+  if (await isNeeded(access.tx, branch_id)) throw new ApiError("locked");
   const operations = await insertOperations(access, [{ action: "delete_timeline", branch_id }]);
   await markBranchDeleted(access, branch_id);
   return { branch, operations };
@@ -81,6 +83,7 @@ export async function restoreBranch(
   if (preserve_under_name === undefined && (await hasChildren(access, branch_id))) {
     throw refuse('the branch has children: name a branch in "preserve_under_name" that will be their parent');
   }
+  if (await isNeeded(access.tx, branch_id)) throw new ApiError("locked");
   await shareBranch(access, source_id);
   const backup = preserve_under_name === undefined ? undefined : { id: newBranchId(), name: preserve_under_name };
   if (backup) await insertBackup(access, branch_id, backup);

@@ -2,7 +2,7 @@ import type { Branch } from "@latchkey/contract/branches.ts";
 import { type Selectable, sql } from "kysely";
 import type { ProjectAccess } from "../access/handles.ts";
 import { encodeCursor, parseCursor } from "../cursor.ts";
-import { orConflict } from "../db/pool.ts";
+import { orConflict, type Tx } from "../db/pool.ts";
 import type { BranchReset, BranchTable } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
 
@@ -219,6 +219,21 @@ export async function hasChildren(access: ProjectAccess, branch_id: string): Pro
     .limit(1)
     .executeTakeFirst();
   return child !== undefined;
+}
+
+/**
+ * Whether another branch still needs this one: its data or schema is to be read for a branch that is being made or
+ * restored, or it becomes a parent again where a restore fails. Its row must be held, so that none begins meanwhile.
+ */
+export async function isNeeded(tx: Tx, branch_id: string): Promise<boolean> {
+  const { rows } = await sql<{ needed: boolean }>`
+    select exists (
+      select from branches as other join branches as this using (project_id)
+      where this.id = ${branch_id} and other.deleted_at is null and (
+        ${branch_id} in (other.reset ->> 'source_id', other.reset ->> 'former_parent_id')
+        or (other.schema_of = ${branch_id} and other.current_state = 'init'))
+    ) as needed`.execute(tx);
+  return rows[0]?.needed === true;
 }
 
 /** From here on nobody finds the branch or its compute; a job removes what they stood for. */

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { isNeeded } from "../../branches/store.ts";
 import type { BranchOrigin } from "../../compute/driver.ts";
 import type { Tx } from "../../db/pool.ts";
 import type { BranchReset, SchemaRefusal } from "../../db/schema.ts";
@@ -209,7 +210,7 @@ export async function expireBranchForJob(tx: Tx, branch_id: string, operation_id
     .where("branch_id", "=", branch_id)
     .where("status", "in", ["scheduling", "running"])
     .executeTakeFirst();
-  if (child || open) return false;
+  if (child || open || (await isNeeded(tx, branch_id))) return false;
   const now = { deleted_at: sql<string>`now()` };
   await tx.updateTable("branches").set(now).where("id", "=", branch_id).execute();
   await tx.updateTable("endpoints").set(now).where("branch_id", "=", branch_id).execute();
