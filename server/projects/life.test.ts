@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { sql } from "kysely";
+import { waitFor } from "../../test/harness/server.ts";
 import { newOrganizationId, newUuid } from "../ids.ts";
 import { createProject, openPlane, type Plane, queryAsClient } from "../jobs/test-plane.ts";
 
 interface Project {
   readonly id: string;
   readonly org_id: string;
-  readonly settings: { allowed_ips?: { ips?: string[]; protected_branches_only?: boolean } };
+  readonly settings: {
+    allowed_ips?: { ips?: string[]; protected_branches_only?: boolean };
+    quota?: { active_time_seconds?: number };
+  };
   readonly default_endpoint_settings: object;
   readonly deleted_at?: string;
   readonly recoverable_until?: string;
@@ -113,6 +118,28 @@ describe("the life of a project", () => {
     }
     await carryOut();
     await plane.call("DELETE", `/projects/${id}`);
+  });
+
+  it("of two changes at the same time neither undoes the other", async () => {
+    const { project } = await createProject(plane);
+    const change = (settings: object) => patch(project.id, { settings });
+    const waiting = async () => {
+      const { rows } = await sql`select from pg_stat_activity where wait_event_type = 'Lock'`.execute(plane.db);
+      return rows.length === 2;
+    };
+    // Both have read the project by the time either may write.
+    const changes = await plane.db.transaction().execute(async (tx) => {
+      await sql`select from projects where id = ${project.id} for update`.execute(tx);
+      const begun = [change({ allowed_ips: { ips: ["203.0.113.7"] } }), change({ quota: { active_time_seconds: 60 } })];
+      await waitFor("both changes", waiting);
+      return begun;
+    });
+    for (const { status } of await Promise.all(changes)) assert.equal(status, 200);
+    const { body } = await plane.call<Answer>("GET", `/projects/${project.id}`);
+    assert.deepEqual(body.project.settings.allowed_ips?.ips, ["203.0.113.7"]);
+    assert.equal(body.project.settings.quota?.active_time_seconds, 60);
+    await carryOut();
+    await plane.call("DELETE", `/projects/${project.id}`);
   });
 
   it("computes made from then on have the project's default settings", async () => {

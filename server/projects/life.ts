@@ -9,7 +9,7 @@ import { ApiError, unreachable } from "../errors.ts";
 import { refuseWhileOperating } from "../operations/store.ts";
 import { judgeQuota } from "./consumption/store.ts";
 import { checkProjectSettings } from "./settings.ts";
-import { hasProtectedBranch, markProjectDeleted, moveProjects, updateProject } from "./store.ts";
+import { hasProtectedBranch, holdProject, markProjectDeleted, moveProjects, updateProject } from "./store.ts";
 
 /** What a project is called and how it is set up; the control plane's alone, so work in progress does not refuse it. */
 export async function changeProject(
@@ -19,7 +19,7 @@ export async function changeProject(
 ): Promise<ProjectRow> {
   if (name === undefined && settings === undefined && default_endpoint_settings === undefined) return access.project;
   // Fields that a change does not name stay as they are.
-  const { settings: before, default_endpoint_settings: usual } = access.project;
+  const { settings: before, default_endpoint_settings: usual } = await holdProject(access);
   if (default_endpoint_settings !== undefined) {
     const { id } = await getDefaultBranch(access);
     await checkDefaults(access, offered, id, { ...usual, ...default_endpoint_settings });

@@ -205,6 +205,17 @@ export interface ProjectChange {
   readonly default_endpoint_settings?: DefaultEndpointSettings | undefined;
 }
 
+/** The project as it is now, held until the end of the transaction: what a change does not name must stay what it is then. */
+export async function holdProject(access: ProjectAccess): Promise<ProjectRow> {
+  return await access.tx
+    .selectFrom("projects")
+    .select(COLUMNS)
+    .where("id", "=", access.project_id)
+    .where("deleted_at", "is", null)
+    .forUpdate()
+    .executeTakeFirstOrThrow(() => new ApiError("not_found", "project not found"));
+}
+
 export async function updateProject(access: ProjectAccess, change: ProjectChange): Promise<ProjectRow> {
   const { name, settings, default_endpoint_settings } = change;
   const row = await access.tx
