@@ -28,14 +28,14 @@ export function schemasJob(deps: JobDeps): Job {
       };
       try {
         while (!signal.aborted) {
-          const waiting = await listReadingsForJob(
-            deps.db,
-            deps.node_id,
-            [...in_flight.keys()],
-            AT_ONCE - in_flight.size,
-          );
-          waiting.forEach(begin);
-          if (in_flight.size === 0) break;
+          const busy_with = [...in_flight.keys()];
+          const limit = AT_ONCE - busy_with.length;
+          (await listReadingsForJob(deps.db, deps.node_id, busy_with, limit)).forEach(begin);
+          if (in_flight.size === 0) {
+            if (busy_with.length === 0) break;
+            // Those that ended while we asked may have left others waiting for their place.
+            continue;
+          }
           // Not until all are done: a table that somebody has locked must not hold up the others.
           await Promise.race([...in_flight.values(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
         }
