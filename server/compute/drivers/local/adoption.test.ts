@@ -165,3 +165,21 @@ test("work that was cut off is discarded, and a branch whose first start was cut
   const refused = again.compute.query("ep-a", { text: "SELECT 1" });
   await assert.rejects(refused, (error) => error instanceof DriverError && error.code === "password_refused");
 });
+
+test("what a loss of power has left of a compute's file keeps neither that one nor the others from starting", async (t) => {
+  const place = await makePlace(t);
+  const specs = { "ep-a": await makeSpec("br-a"), "ep-b": await makeSpec("br-b") };
+  const before = await open(place);
+  for (const [id, spec] of Object.entries(specs)) {
+    await before.storage.createRoot(spec.branch_id, { pg_version: place.binaries.major });
+    await before.compute.ensureRunning(id, spec);
+  }
+  await before.compute.shutdown();
+  // Renamed into its place, and its contents never written out.
+  await writeFile(join(place.dataDir, "local/computes/ep-a/compute.json"), "");
+  const { compute } = await open(place);
+  assert.deepEqual(await compute.list(), [{ endpoint_id: "ep-b", branch_id: "br-b", state: "stopped" }]);
+  assert.equal((await compute.ensureRunning("ep-a", specs["ep-a"])).started, true);
+  await compute.remove("ep-a");
+  assert.equal((await compute.list()).length, 1);
+});

@@ -428,6 +428,8 @@ export class LocalCompute implements ComputeDriver {
     try {
       return JSON.parse(readFileSync(join(this.#folder(endpoint_id), "compute.json"), "utf8")) as Assignment;
     } catch (error) {
+      // A loss of power may leave it empty; no compute has survived that.
+      if (error instanceof SyntaxError) return undefined;
       if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
       throw error;
     }
