@@ -1,6 +1,6 @@
 import Type from "typebox";
 import { Branch } from "./branches.ts";
-import { Body, OneOf, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
+import { Body, OneOf, PRINTABLE, ResourceId, ResourceIdOrEmpty, Timestamp } from "./common.ts";
 import { ConnectionDetails } from "./connection.ts";
 import { Database } from "./databases.ts";
 import { Endpoint, EndpointOptions } from "./endpoints.ts";
@@ -25,7 +25,7 @@ export const createProjectBranch = contract({
     branch: Type.Optional(
       Body(
         {
-          parent_id: Type.Optional(ResourceId),
+          parent_id: Type.Optional(ResourceIdOrEmpty),
           name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE })),
           protected: Type.Optional(Type.Boolean()),
           archived: Type.Optional(Type.Literal(false)),

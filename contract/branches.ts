@@ -161,7 +161,10 @@ export const restoreProjectBranch = contract({
     "needed where the branch has children: they go with it.",
   params: OfBranch,
   body: Body(
-    { source_branch_id: ResourceId, preserve_under_name: Type.Optional(Name) },
+    {
+      source_branch_id: ResourceId,
+      preserve_under_name: Type.Optional(Type.String({ maxLength: 256, pattern: PRINTABLE })),
+    },
     { not_offered: ["source_lsn", "source_timestamp"] },
   ),
   status: 200,

@@ -9,6 +9,9 @@ export const Uuid = Type.String({ format: "uuid" });
 /** Neon's pattern for the ids of organizations, projects, branches and endpoints. */
 export const ResourceId = Type.String({ pattern: "^[a-z0-9-]{1,60}$" });
 
+/** Where Neon's document takes an empty one for none. */
+export const ResourceIdOrEmpty = Type.String({ pattern: "^[a-z0-9-]{0,60}$" });
+
 /**
  * A name for people to read: no control characters, which would spoil every list that shows it, and no half
  * of a surrogate pair, which no encoding keeps.

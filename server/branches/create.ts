@@ -74,7 +74,7 @@ export async function createChildBranch(
   deps: BranchDeps,
   { branch: wanted = {}, endpoints: computes = [] }: NonNullable<BodyOf<typeof createProjectBranch>>,
 ) {
-  const parent_id = wanted.parent_id ?? (await getDefaultBranch(access)).id;
+  const parent_id = wanted.parent_id || (await getDefaultBranch(access)).id;
   const schema_only = wanted.init_source === "schema-only";
   // Its schema must be what its rows say: a role or database that is just being changed would be made twice.
   if (schema_only) await holdBranch(access, parent_id);

@@ -162,6 +162,17 @@ describe("branches", () => {
     assert.deepEqual((await plane.onMachine()).branches, [root.branch.id]);
   }
 
+  it("take an empty name of a parent, and of a backup, for none, as Neon's document has it", async () => {
+    const child = await made({ parent_id: "" }, {});
+    assert.equal(child.branch.parent_id, root.branch.id);
+    const reset = await restore(child.branch.id, { source_branch_id: root.branch.id, preserve_under_name: "" });
+    assert.equal(reset.status, 200);
+    assert.equal(reset.body.branch.parent_id, root.branch.id);
+    await carryOut();
+    assert.equal((await plane.onMachine()).branches.length, 2);
+    await removeAllInTurnOf([child]);
+  });
+
   it("are made from a suspended parent too, and from one that has never run", async () => {
     const endpoint = `/projects/${root.project.id}/endpoints/${root.endpoints[0].id}`;
     await write(uri, "resting");

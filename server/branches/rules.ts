@@ -71,8 +71,9 @@ export async function makeDefault(access: ProjectAccess, branch_id: string): Pro
 export async function restoreBranch(
   access: ProjectAccess,
   branch_id: string,
-  { source_branch_id: source_id, preserve_under_name }: BodyOf<typeof restoreProjectBranch>,
+  { source_branch_id: source_id, preserve_under_name: preserve = "" }: BodyOf<typeof restoreProjectBranch>,
 ) {
+  const preserve_under_name = preserve === "" ? undefined : preserve;
   await holdBranch(access, branch_id);
   const branch = await getBranch(access, branch_id);
   if (branch.current_state !== "ready") throw refuse("the branch has no data yet");

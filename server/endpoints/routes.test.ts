@@ -129,6 +129,19 @@ describe("the compute of a branch", () => {
     assert.equal(await runs(), true);
   });
 
+  it("that has never run and ought not to is idle, and waits for nothing", async () => {
+    const branches = `/projects/${made.project.id}/branches`;
+    const { body: child } = await plane.call<{ branch: { id: string } }>("POST", branches, { body: {} });
+    await carryOut();
+    const endpoint = { branch_id: child.branch.id, type: "read_write", disabled: true };
+    const { body } = await plane.call<Answer>("POST", `/projects/${made.project.id}/endpoints`, { body: { endpoint } });
+    assert.deepEqual(actions(body), []);
+    const { current_state, pending_state, suspend_reason } = body.endpoint;
+    assert.deepEqual([current_state, pending_state, suspend_reason], ["idle", undefined, "disabled"]);
+    await plane.call("DELETE", `${branches}/${child.branch.id}`);
+    await carryOut();
+  });
+
   it("wakes once for all who ask at the same time, and rests when nobody uses it", async () => {
     const { waking, jobs } = plane.machinery();
     const id = made.endpoints[0].id;

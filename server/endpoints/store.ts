@@ -77,6 +77,8 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
   const { host, proxy_host } = addressOf(row);
   const suspend_reason = restsFor(row, project);
   const wanted_state = suspend_reason !== undefined || row.desired_state === "suspended" ? "idle" : "active";
+  // One that has never run and ought not to is as idle as it will be.
+  const current_state = row.current_state === "init" && wanted_state === "idle" ? "idle" : row.current_state;
   return {
     id: row.id,
     ...(row.name === null ? {} : { name: row.name }),
@@ -87,8 +89,8 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
     autoscaling_limit_max_cu: row.autoscaling_limit_max_cu,
     region_id: project.region_id,
     type: "read_write",
-    current_state: row.current_state,
-    ...(row.current_state === wanted_state ? {} : { pending_state: wanted_state }),
+    current_state,
+    ...(current_state === wanted_state ? {} : { pending_state: wanted_state }),
     ...(row.unreachable_since === null ? {} : { unreachable_since: row.unreachable_since }),
     settings: { pg_settings: row.settings },
     pooler_enabled: row.pools_connections === true,
@@ -100,9 +102,9 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
     updated_at: row.updated_at,
     ...(row.started_at === null ? {} : { started_at: row.started_at }),
     ...(row.suspended_at === null ? {} : { suspended_at: row.suspended_at }),
-    ...(suspend_reason !== undefined && row.current_state === "idle" ? { suspend_reason } : {}),
+    ...(suspend_reason !== undefined && current_state === "idle" ? { suspend_reason } : {}),
     ...(row.last_active === null ? {} : { last_active: row.last_active }),
-    ...lastFailureOf(row, row.current_state !== wanted_state && wanted_state === "active"),
+    ...lastFailureOf(row, current_state !== wanted_state && wanted_state === "active"),
     proxy_host,
     suspend_timeout_seconds: row.suspend_timeout_seconds,
     provisioner: PROVISIONER,
