@@ -125,15 +125,18 @@ async function shareProject({ tx, project_id }: ProjectAccess): Promise<void> {
     .executeTakeFirstOrThrow(() => new ApiError("not_found", "project not found"));
 }
 
+/** Whoever is answered 423 tries again soon; what waits for a lost node is not over soon. */
 async function refuseWhileOpen({ tx, project_id }: ProjectAccess, branch_id: string | undefined): Promise<void> {
   const query = tx
     .selectFrom("operations")
-    .select("id")
+    .select("branch_id")
     .where("project_id", "=", project_id)
     .where("status", "in", ["scheduling", "running"])
     .limit(1);
   const open = await (branch_id === undefined ? query : query.where("branch_id", "=", branch_id)).executeTakeFirst();
-  if (open) throw new ApiError("locked");
+  if (!open) return;
+  const since = open.branch_id === null ? undefined : await findLostSince(tx, open.branch_id);
+  throw since === undefined ? new ApiError("locked") : new ApiError("unavailable", lostMessage(since));
 }
 
 /**

@@ -307,6 +307,17 @@ describe("several nodes on one database", () => {
     );
     assert.equal(operation.status, "scheduling");
     assert.match(operation.error ?? "", toldWhatToDo);
+    // What comes after that work would wait as long.
+    const suspend = `${project.path}/endpoints/${project.endpoint_id}/suspend`;
+    await through.expect(200, "POST", suspend, { key });
+    for (const [method, path] of [
+      ["POST", suspend],
+      ["DELETE", project.path],
+    ] as const) {
+      const answer = await through.call<{ message: string }>(method, path, { key });
+      assert.equal(answer.status, 503, path);
+      assert.match(answer.body.message, toldWhatToDo);
+    }
     await through.expect(200, "DELETE", doomed.path, { key });
     // As if the days had passed in which it can be recovered.
     await database.query("update projects set deleted_at = now() - interval '8 days' where id = $1", [doomed.id]);
