@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -162,6 +163,27 @@ test("a copy that the disk has no room for is refused before it begins, with wha
   assert.deepEqual(await readdir(join(place.dataDir, "local/work")), []);
   free = 512 * 1024 * 1024 + physical_bytes * 2;
   await storage.branch("br-child", "br-parent");
+});
+
+test("of copies that wait for one another none begins without room for it", async (t) => {
+  const place = await makePlace(t);
+  const at = (name: string) => join(place.dataDir, "local", name);
+  // Room for one copy, which all of them see when they are asked for. What is copied gets its name later.
+  const copied = async () =>
+    (await readdir(at("branches"))).length > 1 ||
+    (await readdir(at("work"))).some((name) => existsSync(join(at("work"), name, "data/base")));
+  const freeBytes = async () => ((await copied()) ? 0 : 100e9);
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0, freeBytes });
+  place.closing.push(() => compute.shutdown());
+  const [version = 0] = storage.capabilities().pg_versions;
+  await storage.createRoot("br-parent", { pg_version: version });
+  if (storage.capabilities().branching === "shared") return t.skip("blocks are shared: a branch takes no room");
+  const made = await Promise.allSettled(["br-a", "br-b", "br-c"].map((id) => storage.branch(id, "br-parent")));
+  assert.deepEqual(
+    made.map((one) => (one.status === "fulfilled" ? "made" : (one.reason as DriverError).code)),
+    ["made", "no_room", "no_room"],
+  );
+  assert.deepEqual((await storage.list()).toSorted(), ["br-a", "br-parent"]);
 });
 
 test("a copy that is ended half-way leaves nothing on the disk", async (t) => {

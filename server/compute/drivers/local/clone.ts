@@ -108,6 +108,8 @@ export async function cloneBranch(
     // One at a time from each source: every backup begins with a checkpoint, and slots are few.
     const lsn = await turns.take(`clones of ${from.branch_id}`, async () => {
       refuseIfAborted(parts);
+      // Those whose turn was before have taken some of it.
+      await refuseWithoutRoom(parts, from.folder);
       const stopped = await turns.take(`branch ${from.branch_id}`, () => copyStopped(parts, from.folder, folder));
       return stopped ?? (await copyRunning(parts, from, folder));
     });
