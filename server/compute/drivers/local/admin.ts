@@ -17,15 +17,28 @@ const SESSION = [
   // Nothing we ask takes long, and a stranger who holds a lock must not hold us.
   "-c statement_timeout=60s",
   "-c lock_timeout=10s",
-  // A backup's session waits while files are copied, whatever the compute's owner wants of idle ones.
-  "-c idle_session_timeout=0",
-  "-c idle_in_transaction_session_timeout=0",
-].join(" ");
+  // What is told as done must outlive a crash.
+  "-c synchronous_commit=on",
+  // Written down in one compute and read in another, as when a role's password expires.
+  "-c datestyle=ISO",
+];
+
+/**
+ * Settings by which a session may take its time, whatever the compute's owner wants of theirs: a backup's waits while
+ * files are copied, and to make a database takes a while.
+ */
+export function unhurried(major: number): string[] {
+  const settings = ["-c idle_session_timeout=0", "-c idle_in_transaction_session_timeout=0"];
+  // An older PostgreSQL refuses a session that names it.
+  return major >= 17 ? [...settings, "-c transaction_timeout=0"] : settings;
+}
 
 export interface AdminAddress {
   readonly socket_directory: string;
   readonly port: number;
   readonly password: string;
+  /** Of the PostgreSQL that runs there. */
+  readonly major: number;
 }
 
 /** Opens a superuser session, hands it over, and closes it. Throws `password_refused`. */
@@ -40,7 +53,7 @@ export async function asAdmin<T>(
     user: SUPERUSER,
     password: address.password,
     database,
-    options: SESSION,
+    options: [...SESSION, ...unhurried(address.major)].join(" "),
     application_name: "latchkey",
     connectionTimeoutMillis: 10_000,
     query_timeout: 65_000,

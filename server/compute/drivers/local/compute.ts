@@ -380,7 +380,8 @@ export class LocalCompute implements ComputeDriver {
       throw new DriverError("not_running", "the compute is not running");
     }
     const { cluster, spec } = running;
-    return { socket_directory: cluster.socketDirectory, port: cluster.port, password: spec.admin_password };
+    const { major } = this.#options.binaries;
+    return { socket_directory: cluster.socketDirectory, port: cluster.port, password: spec.admin_password, major };
   }
 
   /** The server of this compute. One on the same branch with another socket is another compute's. */

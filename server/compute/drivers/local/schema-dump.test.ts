@@ -93,7 +93,7 @@ describe("the schema of a database", () => {
     address = await compute.ensureRunning("ep-schema", {
       ...{ branch_id: "br-schema", port, max_connections: 20, admin_password },
     });
-    admin = { ...address, password: admin_password };
+    admin = { ...address, password: admin_password, major: pg_version };
     password = newPassword();
     const verifier = await scramVerifier(password);
     await compute.apply("ep-schema", {

@@ -3,7 +3,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import { DriverError } from "../../driver.ts";
 import { MAINTENANCE_DATABASE, SPARE_DATABASE } from "../../names.ts";
-import { type AdminAddress, asAdmin } from "./admin.ts";
+import { type AdminAddress, asAdmin, unhurried } from "./admin.ts";
 import { SCHEMA_AS_JSON } from "./schema-as-json.ts";
 
 /** The newest PostgreSQL that our `pg_dump` reads; it is a build of that release for WebAssembly. */
@@ -83,11 +83,11 @@ async function checkDatabase(address: AdminAddress, database: string): Promise<v
   if (rows.length === 0) throw new DriverError("database_missing", "there is no such database");
 }
 
-function argumentsFor({ password }: AdminAddress, database: string): string[] {
+function argumentsFor({ password, major }: AdminAddress, database: string): string[] {
   // The last word about the name of the user, too, for which the library has one of its own.
-  const settings =
-    "-c role=none -c log_statement=none -c log_min_duration_statement=-1 -c default_transaction_read_only=on";
-  const connection = { dbname: database, user: SUPERUSER, password, application_name: "latchkey", options: settings };
+  const own = "-c role=none -c log_statement=none -c log_min_duration_statement=-1 -c default_transaction_read_only=on";
+  const options = [own, ...unhurried(major)].join(" ");
+  const connection = { dbname: database, user: SUPERUSER, password, application_name: "latchkey", options };
   const text = Object.entries(connection)
     .map(([name, value]) => `${name}='${value.replaceAll(/[\\']/g, "\\$&")}'`)
     .join(" ");

@@ -197,6 +197,32 @@ test("what the owner of a database sets for it does not reach the superuser's se
   });
 });
 
+test("no setting that people may choose for a compute hinders the superuser's sessions", async (t) => {
+  const harmful = {
+    ...{ statement_timeout: "50ms", lock_timeout: "1ms", idle_session_timeout: "1ms" },
+    ...{ idle_in_transaction_session_timeout: "1ms", client_connection_check_interval: "1ms", deadlock_timeout: "1ms" },
+    ...{ default_transaction_read_only: "on", default_transaction_isolation: "serializable" },
+    ...{ default_transaction_deferrable: "on", row_security: "off", search_path: "shop", synchronous_commit: "off" },
+    ...{ datestyle: "SQL, DMY", bytea_output: "escape", intervalstyle: "iso_8601", extra_float_digits: "-15" },
+    ...(place.binaries.major >= 17 ? { transaction_timeout: "500ms" } : {}),
+  };
+  await drivers.compute.ensureRunning("ep-a", { ...spec, settings: harmful });
+  t.after(() => drivers.compute.ensureRunning("ep-a", spec));
+  const roles = [{ name: "hurried", login: false }];
+  const databases = ["first", "second"].map((name) => ({ name, owner: "hurried" }));
+  await drivers.compute.apply("ep-a", { roles, databases });
+  assert.match(await drivers.compute.readSchema("ep-a", "second", "sql"), /PostgreSQL database dump complete/);
+  const text = `SELECT current_setting('datestyle') AS style, current_setting('synchronous_commit') AS commit,
+    current_setting('transaction_timeout', true) AS timeout, pg_sleep(0.6)::text AS slept`;
+  const timeout = place.binaries.major >= 17 ? "0" : null;
+  const rows = await drivers.compute.query("ep-a", { text });
+  assert.deepEqual(rows, [{ style: "ISO, DMY", commit: "on", timeout, slept: "" }]);
+  const absent = { roles: ["hurried"], databases: ["first", "second"] };
+  await drivers.compute.apply("ep-a", { roles: [], databases: [], absent });
+  const left = await drivers.compute.query("ep-a", { text: "SELECT FROM pg_roles WHERE rolname = 'hurried'" });
+  assert.deepEqual(left, []);
+});
+
 test("a project's role can do what its migrations need", async () => {
   const extensions = ["pgcrypto", "pg_trgm", "hstore", "citext", "btree_gin"];
   await withSession(login(), async (session) => {
