@@ -31,7 +31,7 @@ export type DriverErrorCode =
   | "not_running"
   /** No binaries for this PostgreSQL version, or the branch exists with another one. */
   | "version_unavailable"
-  /** A setting that callers may not choose, or whose value Postgres refuses. */
+  /** A setting that callers may not choose, whose value Postgres refuses, or for which the machine has not the memory. */
   | "setting_refused"
   /** A role or database name that is reserved or that Postgres cannot hold. */
   | "name_refused"

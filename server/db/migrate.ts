@@ -17,6 +17,7 @@ import * as made_with_sql from "./migrations/0016-made-with-sql.ts";
 import * as compute_sizes from "./migrations/0017-compute-sizes.ts";
 import * as compute_failures from "./migrations/0019-compute-failures.ts";
 import * as logs_and_cancelling from "./migrations/0020-logs-and-cancelling.ts";
+import * as applied_sizes from "./migrations/0021-applied-sizes.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -39,6 +40,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0017-compute-sizes": compute_sizes,
   "0019-compute-failures": compute_failures,
   "0020-logs-and-cancelling": logs_and_cancelling,
+  "0021-applied-sizes": applied_sizes,
 };
 
 /**

@@ -251,13 +251,16 @@ export interface EndpointTable {
   suspended_for: Generated<"request" | "idle" | null>;
   /** Nothing may start it, whatever is desired. */
   disabled: Generated<boolean>;
-  /** Of PostgreSQL, and those that it last ran with: a value that it refuses gives way to them. */
+  /** Of PostgreSQL, and those that it last ran with: what it does not start with gives way to them. */
   settings: Json<Record<string, string>>;
   applied_settings: Json<Record<string, string>>;
   suspend_timeout_seconds: Generated<number>;
   autoscaling_limit_min_cu: Generated<number>;
   /** The size that it has. */
   autoscaling_limit_max_cu: Generated<number>;
+  /** The limits that it last ran with; null: it never has. */
+  applied_min_cu: number | null;
+  applied_max_cu: number | null;
   created_at: Generated<string>;
   updated_at: Generated<string>;
   started_at: string | null;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import pg from "pg";
 import {
   type CreatedProject,
   createProject,
@@ -98,21 +99,42 @@ describe("the compute of a branch", () => {
     }
   });
 
-  it("keeps its former settings when PostgreSQL refuses a value, and the operation says why", async () => {
-    await patch({ settings: { pg_settings: { work_mem: "plenty" } } });
-    await carryOut();
-    const { body } = await plane.call<{ operations: { status: string; error?: string }[] }>(
-      "GET",
-      `/projects/${made.project.id}/operations?limit=1`,
-    );
-    assert.deepEqual(
-      [body.operations[0]?.status, body.operations[0]?.error],
-      ["failed", "a setting of the compute was refused"],
-    );
-    await carryOut();
-    assert.deepEqual((await get()).settings.pg_settings, { work_mem: "2MB" });
-    assert.equal(await show("work_mem"), "2MB");
-  });
+  for (const [what, refused] of [
+    ["PostgreSQL refuses a value", { work_mem: "plenty" }],
+    ["the machine has not the memory for them", { work_mem: "3MB", max_locks_per_transaction: "1000000000" }],
+  ] as const) {
+    it(`keeps its settings, its sessions and its sleep when ${what}, and the operation says why`, async () => {
+      const pid = async () => (await plane.drivers().compute.status(made.endpoints[0].id))?.pid;
+      const tryOut = async () => {
+        await patch({ settings: { pg_settings: refused }, autoscaling_limit_max_cu: 0.5 });
+        await jobNamed(plane.reconcilers(), "operations").run(new AbortController().signal);
+        const { body } = await plane.call<{ operations: { status: string; failures_count: number; error?: string }[] }>(
+          "GET",
+          `/projects/${made.project.id}/operations?limit=1`,
+        );
+        const [{ status, failures_count, error } = assert.fail()] = body.operations;
+        assert.deepEqual([status, failures_count, error], ["failed", 1, "a setting of the compute was refused"]);
+        const { settings, ...endpoint } = await get();
+        assert.deepEqual(settings.pg_settings, { work_mem: "2MB" });
+        assert.partialDeepStrictEqual(endpoint, { autoscaling_limit_min_cu: 0.25, autoscaling_limit_max_cu: 0.25 });
+      };
+      const before = await pid();
+      const [plain] = uri.split("?");
+      const client = new pg.Client({ connectionString: plain, ssl: { rejectUnauthorized: false } });
+      await client.connect();
+      await tryOut();
+      assert.deepEqual((await client.query("show work_mem")).rows, [{ work_mem: "2MB" }]);
+      await client.end();
+      assert.equal(await pid(), before);
+
+      await post("suspend");
+      await carryOut();
+      await tryOut();
+      await carryOut();
+      assert.equal(await runs(), false);
+      assert.equal(await show("work_mem"), "2MB");
+    });
+  }
 
   it("is not started by anything while it is disabled", async () => {
     const { body } = await patch({ disabled: true });

@@ -7,7 +7,7 @@ import { deleteTimeline } from "./branches/remove-branch.ts";
 import { abandonBranchForJob, cancelResetForJob, getBranchForJob } from "./branches/store.ts";
 import { createTimeline } from "./branches/timelines.ts";
 import { applyRecorded, startRecorded, suspendRecorded } from "./computes/operations.ts";
-import { revertSettingsForJob } from "./computes/store.ts";
+import { findChangeForJob, revertSettingsForJob } from "./computes/store.ts";
 import { type JobDeps, StoppedAtStep } from "./deps.ts";
 import { publicErrorOf } from "./public-errors.ts";
 import type { Job } from "./runner.ts";
@@ -18,6 +18,8 @@ const BRANCHES_AT_ONCE = 4;
 /** How soon a new branch is noticed while another one's work is still going on. */
 const LOOK_AGAIN_MS = 100;
 const MOST_FAILURES = 10;
+/** Of a compute that never ran and has settings of its own, which may be why. */
+const MOST_FIRST_FAILURES = 3;
 
 /** Trying again cannot help. */
 const HOPELESS: ReadonlySet<DriverErrorCode> = new Set([
@@ -121,9 +123,11 @@ async function recordFailure(deps: JobDeps, operation: store.ClaimedOperation, e
   const { id: operation_id, action, project_id } = operation;
   const code = error instanceof DriverError ? error.code : undefined;
   const failures_count = operation.failures_count + 1;
-  const failure = { error: publicErrorOf(error), failures_count };
+  const most_failures = await mostFailures(deps, operation, code);
+  const changed = code === "start_failed" && most_failures < MOST_FAILURES ? " with what was changed" : "";
+  const failure = { error: publicErrorOf(error) + changed, failures_count };
   const event = { operation_id, action, project_id, failures: failures_count, error: describeError(error) };
-  if (failures_count >= MOST_FAILURES || (code && HOPELESS.has(code))) {
+  if (failures_count >= most_failures) {
     await deps.db.transaction().execute(async (tx) => {
       await store.failOperationForJob(tx, operation, deps.node_id, failure);
       await putBack(tx, operation, code);
@@ -134,6 +138,19 @@ async function recordFailure(deps: JobDeps, operation: store.ClaimedOperation, e
     await store.retryOperationForJob(deps.db, operation_id, deps.node_id, { ...failure, delay_ms });
     deps.log.event("operation.retried", event);
   }
+}
+
+/** A change that keeps a compute from starting is given up at once: while it is tried, nobody can correct it. */
+async function mostFailures(
+  deps: JobDeps,
+  { endpoint_id }: store.ClaimedOperation,
+  code: DriverErrorCode | undefined,
+): Promise<number> {
+  if (code !== undefined && HOPELESS.has(code)) return 1;
+  if (code !== "start_failed" || endpoint_id === null) return MOST_FAILURES;
+  const change = await findChangeForJob(deps.db, endpoint_id);
+  if (change === undefined) return MOST_FAILURES;
+  return change === "first" ? MOST_FIRST_FAILURES : 1;
 }
 
 async function recordCancellation(deps: JobDeps, operation: store.ClaimedOperation): Promise<void> {
@@ -153,6 +170,6 @@ async function putBack(tx: Tx, operation: store.ClaimedOperation, code: DriverEr
     const { id, reset } = await getBranchForJob(tx, operation.branch_id);
     if (reset !== null) await cancelResetForJob(tx, id, reset);
   }
-  if (code === "setting_refused" && operation.endpoint_id !== null)
-    await revertSettingsForJob(tx, operation.endpoint_id);
+  const refused = code === "setting_refused" || code === "start_failed";
+  if (refused && operation.endpoint_id !== null) await revertSettingsForJob(tx, operation.endpoint_id);
 }

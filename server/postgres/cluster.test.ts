@@ -10,8 +10,10 @@ import { findPostmaster, readPidFile, SUPERUSER } from "./data-directory.ts";
 import { PostgresError } from "./errors.ts";
 import { silent } from "./events.ts";
 import { canEnter, makePassage } from "./files.ts";
+import { measureConfig } from "./measure-config.ts";
 import { isAlive } from "./process.ts";
 import type { RunningCluster } from "./running-cluster.ts";
+import type { Settings } from "./settings.ts";
 import { socketDirectoryFor } from "./socket-directory.ts";
 import {
   copyTree,
@@ -78,6 +80,12 @@ const untilBusy = (running: RunningCluster) =>
     }),
   );
 
+/** Of a data directory, as far as a server without work leaves them as they are. */
+const listFiles = async (directory: string) => [
+  ...(await readdir(directory)),
+  ...(await readdir(join(directory, "global"))),
+];
+
 const hasCode = (code: string) => (error: unknown) => error instanceof PostgresError && error.code === code;
 
 test("a server starts, answers, stops cleanly and starts again", async (t) => {
@@ -133,6 +141,41 @@ test("a value that PostgreSQL refuses is told as such", async (t) => {
   const cluster = await makeCluster(t);
   const settings = { ...cluster.config.settings, work_mem: "plenty" };
   await assert.rejects(startCluster(cluster, { ...cluster.config, settings }), hasCode("setting_refused"));
+});
+
+test("a server that the machine has not the memory for is told as such", async (t) => {
+  const overcommits = await readFile("/proc/sys/vm/overcommit_memory", "utf8").catch(() => "1");
+  if (overcommits.trim() === "1") return t.skip("the kernel gives more memory than there is");
+  const cluster = await makeCluster(t);
+  const settings = { ...cluster.config.settings, max_locks_per_transaction: 1_000_000_000 };
+  await assert.rejects(startCluster(cluster, { ...cluster.config, settings }), hasCode("no_memory"));
+});
+
+test("a configuration is tried without a server, and the one that runs does not notice", async (t) => {
+  const cluster = await makeCluster(t);
+  const measure = (settings: Settings) =>
+    measureConfig(
+      cluster,
+      { ...cluster.config, settings: { ...cluster.config.settings, ...settings } },
+      `${cluster.directory}.tried`,
+    );
+  const running = await startCluster(cluster, cluster.config);
+  await withSession(login(running), async (session) => {
+    await session.query("SELECT FROM pg_class");
+    const before = await listFiles(cluster.directory);
+    const mebibytes = Number((await session.query("SHOW shared_memory_size")).rows[0].shared_memory_size.slice(0, -2));
+    assert.equal(await measure({}), mebibytes * 1024 ** 2);
+    assert.ok((await measure({ max_locks_per_transaction: 1_000_000_000 })) > 1e12);
+    for (const settings of [{ work_mem: "plenty" }, { jit: "perhaps" }, { work_mem: "1kB" }, { no_such_thing: "1" }]) {
+      await assert.rejects(measure(settings as unknown as Settings), hasCode("setting_refused"));
+    }
+    const beyond = { max_locks_per_transaction: 1_000_000_000, max_prepared_transactions: 262_143 };
+    await assert.rejects(measure(beyond), hasCode("no_memory"));
+    assert.equal((await session.query("SELECT 1 AS one")).rows[0].one, 1);
+    assert.deepEqual(await listFiles(cluster.directory), before);
+  });
+  assert.ok(await hasConfig(cluster, cluster.config));
+  assert.deepEqual(await readdir(join(cluster.directory, "..")), ["data", "log", "socket"]);
 });
 
 test("a damaged data directory fails with the server's own words", async (t) => {

@@ -11,6 +11,7 @@ import { PostgresError } from "./errors.ts";
 import type { EventLog } from "./events.ts";
 import { writeOwned } from "./files.ts";
 import { inspectProcess, type ProcessIdentity } from "./process.ts";
+import { findRefusal } from "./refusals.ts";
 import { RunningCluster } from "./running-cluster.ts";
 import { trimLog } from "./server-log.ts";
 import { renderSettings, type Settings } from "./settings.ts";
@@ -44,8 +45,8 @@ const START_TIMEOUT_MS = 60_000;
  * Starts a server and returns when it takes connections. The server runs in a session of its own, so that
  * neither Ctrl-C in our terminal nor our death reaches it; `adoptCluster` takes it up again.
  *
- * Throws `port_taken`, `setting_refused`, `start_failed`, `start_timeout`, or `in_use` when a server runs
- * on the directory already. Callers make sure that one directory is started once at a time.
+ * Throws `port_taken`, `setting_refused`, `no_memory`, `start_failed`, `start_timeout`, or `in_use` when a server
+ * runs on the directory already. Callers make sure that one directory is started once at a time.
  */
 export async function startCluster(
   cluster: Cluster,
@@ -102,7 +103,8 @@ export async function hasConfig(cluster: Cluster, config: ClusterConfig): Promis
   return true;
 }
 
-function renderFiles(cluster: Cluster, config: ClusterConfig): [name: string, text: string][] {
+/** The configuration as files of the data directory. */
+export function renderFiles(cluster: Cluster, config: ClusterConfig): [name: string, text: string][] {
   const settings = { ...config.settings, port: config.port, unix_socket_directories: cluster.socketDirectory };
   return [
     ["postgresql.conf", renderSettings(settings)],
@@ -200,8 +202,7 @@ async function explain({ directory, logFile }: Cluster, offset: number, ended: s
     return new PostgresError("port_taken", `another program listens there: ${detail}`);
   }
   if (/pre-existing shared memory block/.test(said)) return new OrphansLeft(detail);
-  if (/invalid value for parameter|is outside the valid range|unrecognized configuration parameter/.test(said)) {
-    return new PostgresError("setting_refused", detail);
-  }
+  const refusal = findRefusal(said);
+  if (refusal !== undefined) return refusal;
   return new PostgresError("start_failed", `the server on ${directory} did not start (${ended}): ${detail}`);
 }

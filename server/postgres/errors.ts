@@ -18,6 +18,8 @@ export type PostgresErrorCode =
   | "start_failed"
   /** PostgreSQL refuses a setting or its value. */
   | "setting_refused"
+  /** More shared memory is asked for than the machine gives. */
+  | "no_memory"
   /** `postgres` was not ready before the deadline, and was stopped again. */
   | "start_timeout"
   /** A process survived SIGKILL, which is the kernel waiting for a disk. */

@@ -9,6 +9,9 @@ import { NotStarted } from "./failures.ts";
 interface ToldEndpoint {
   readonly current_state: string;
   readonly pending_state?: string;
+  readonly settings?: { readonly pg_settings: object };
+  readonly autoscaling_limit_min_cu: number;
+  readonly autoscaling_limit_max_cu: number;
   readonly last_failure?: {
     readonly at: string;
     readonly reason: string;
@@ -38,6 +41,11 @@ describe("a compute that fails", () => {
     if (call === "ensureRunning") throw new DriverError("start_failed", "at /secret/path");
   };
 
+  type ToldOperation = { action: string; status: string; error?: string; failures_count: number };
+  /** The latest first. */
+  const listOperations = async (project_id: string) =>
+    (await plane.call<{ operations: ToldOperation[] }>("GET", `/projects/${project_id}/operations`)).body.operations;
+
   /** A project whose compute runs, watched by the machinery of one process. */
   async function openWatched() {
     const { project, endpoints } = await createProject(plane);
@@ -56,11 +64,9 @@ describe("a compute that fails", () => {
       crash: () => drivers.compute.crash(id),
       runs: async () => (await drivers.compute.status(id))?.state === "running",
       told: async () => (await plane.call<{ endpoint: ToldEndpoint }>("GET", path)).body.endpoint,
-      starts: async () => {
-        type Told = { action: string; status: string; error?: string; failures_count: number };
-        const { body } = await plane.call<{ operations: Told[] }>("GET", `/projects/${project.id}/operations`);
-        return body.operations.filter(({ action }) => action === "start_compute").toReversed();
-      },
+      latest: async () => (await listOperations(project.id))[0],
+      starts: async () =>
+        (await listOperations(project.id)).filter(({ action }) => action === "start_compute").toReversed(),
       [Symbol.dispose]: () => unlisten?.(),
     };
   }
@@ -125,6 +131,63 @@ describe("a compute that fails", () => {
       (await watched.starts()).map(({ status }) => status),
       ["finished", "failed", "finished"],
     );
+  });
+
+  for (const [what, change] of [
+    ["settings", { settings: { pg_settings: { work_mem: "3MB" } } }],
+    ["size", { autoscaling_limit_min_cu: 0.5, autoscaling_limit_max_cu: 1 }],
+  ] as const) {
+    it(`with another ${what} has what it ran with at once, and takes another change`, async () => {
+      using watched = await openWatched();
+      const patch = async (endpoint: object) =>
+        (await plane.call("PATCH", watched.path, { body: { endpoint } })).status;
+      const has = async () => {
+        const { settings, autoscaling_limit_min_cu, autoscaling_limit_max_cu } = await watched.told();
+        return { settings, autoscaling_limit_min_cu, autoscaling_limit_max_cu };
+      };
+      const before = await has();
+      assert.equal(await patch(change), 200);
+      drivers.switches.onCall = async (call) => {
+        if (call !== "ensureRunning") return;
+        // As a server that was stopped for it.
+        await drivers.compute.crash(watched.id);
+        cannotStart(call);
+      };
+      await watched.carryOut();
+      const operation = await watched.latest();
+      assert.partialDeepStrictEqual(operation, { action: "apply_config", status: "failed", failures_count: 1 });
+      assert.equal(operation?.error, "the compute did not start with what was changed");
+      assert.deepEqual(await has(), before);
+      drivers.switches.onCall = () => {};
+      // The news of its end counts as a failure here.
+      await watched.run();
+      now_ms += 2_000;
+      await watched.run();
+      assert.equal(await watched.runs(), true, "it is started with what it ran with");
+      assert.equal(await patch(change), 200);
+      await watched.carryOut();
+      assert.equal((await watched.latest())?.status, "finished");
+      assert.notDeepEqual(await has(), before);
+    });
+  }
+
+  it("that never ran, with settings of its own, is tried three times, and then runs without them", async () => {
+    const default_endpoint_settings = { pg_settings: { work_mem: "3MB" } };
+    drivers.switches.onCall = cannotStart;
+    const { project, endpoints } = await createProject(plane, { default_endpoint_settings });
+    for (let i = 0; i < 5; i++) {
+      await jobNamed(plane.reconcilers(), "operations").run(new AbortController().signal);
+      await plane.db.updateTable("operations").set({ retry_at: null }).execute();
+    }
+    const [latest] = await listOperations(project.id);
+    assert.partialDeepStrictEqual(latest, { action: "start_compute", status: "failed", failures_count: 3 });
+    const path = `/projects/${project.id}/endpoints/${endpoints[0].id}`;
+    const { settings } = (await plane.call<{ endpoint: ToldEndpoint }>("GET", path)).body.endpoint;
+    assert.deepEqual(settings?.pg_settings, {});
+    drivers.switches.onCall = () => {};
+    await plane.call("POST", `${path}/start`);
+    await runOnce(plane.reconcilers());
+    assert.equal((await drivers.compute.status(endpoints[0].id))?.state, "running");
   });
 
   it("is not started by each client that comes, who is told why and when it is tried next", async () => {

@@ -15,6 +15,7 @@ export interface ComputeRow {
   readonly deleted_at: string | null;
   readonly settings: Record<string, string>;
   readonly size_cu: number;
+  readonly min_cu: number;
   /** Sealed, for the id beside it. */
   readonly admin_password: Buffer;
   readonly admin_password_of: string;
@@ -27,7 +28,7 @@ export interface ComputeRow {
 const COMPUTE_COLUMNS = [
   ...(["e.id", "e.branch_id", "b.storage_id", "e.current_state", "e.desired_state"] as const),
   ...(["e.disabled", "e.deleted_at", "e.settings", "b.admin_password", "b.admin_password_of"] as const),
-  "e.autoscaling_limit_max_cu as size_cu",
+  ...(["e.autoscaling_limit_max_cu as size_cu", "e.autoscaling_limit_min_cu as min_cu"] as const),
   ...(["b.content_revision", "b.applied_revision"] as const),
   sql<string | null>`coalesce(p.quota_exceeded, b.quota_exceeded)`.as("quota_exceeded"),
 ] as const;
@@ -145,8 +146,8 @@ export async function updateEndpointPortForJob(tx: Tx, endpoint_id: string, port
   }
 }
 
-/** Records that a compute runs, and with which settings. Its time counts. */
-export async function markEndpointStartedForJob(tx: Tx, { id, settings, size_cu }: ComputeRow): Promise<void> {
+/** Records that a compute runs, with which settings and at which size. Its time counts. */
+export async function markEndpointStartedForJob(tx: Tx, { id, settings, size_cu, min_cu }: ComputeRow): Promise<void> {
   await beginMeterForJob(tx, id, size_cu);
   await tx
     .updateTable("endpoints")
@@ -154,6 +155,8 @@ export async function markEndpointStartedForJob(tx: Tx, { id, settings, size_cu 
       current_state: "active",
       started_at: sql<string>`case when current_state = 'active' then started_at else now() end`,
       applied_settings: JSON.stringify(settings),
+      applied_min_cu: min_cu,
+      applied_max_cu: size_cu,
       updated_at: sql<string>`now()`,
     })
     .where("id", "=", id)
@@ -191,13 +194,28 @@ export async function noteEndpointFailureForJob(
     .execute();
 }
 
-/** Puts the settings back to those that the compute has run with. */
+/**
+ * What a compute is to have that it did not have when it last ran: `first` where it never has run, and nothing but its
+ * settings can be put back; undefined where there is nothing.
+ */
+export async function findChangeForJob(tx: Tx, endpoint_id: string): Promise<"first" | "later" | undefined> {
+  const { rows } = await sql<{ change: "first" | "later" }>`
+    select case when applied_max_cu is null then 'first' else 'later' end as change from endpoints
+    where id = ${endpoint_id} and (settings <> applied_settings or autoscaling_limit_max_cu <> applied_max_cu)`.execute(
+    tx,
+  );
+  return rows[0]?.change;
+}
+
+/** Puts the settings and the size back to those that the compute has run with. */
 export async function revertSettingsForJob(tx: Tx, endpoint_id: string): Promise<void> {
-  await tx
-    .updateTable("endpoints")
-    .set((eb) => ({ settings: sql<string>`${eb.ref("applied_settings")}` }))
-    .where("id", "=", endpoint_id)
-    .execute();
+  await sql`
+    update endpoints set settings = applied_settings,
+      -- A lower limit alone is kept and told, and nothing is ever applied for it.
+      autoscaling_limit_min_cu =
+        case when autoscaling_limit_max_cu <> applied_max_cu then applied_min_cu else autoscaling_limit_min_cu end,
+      autoscaling_limit_max_cu = coalesce(applied_max_cu, autoscaling_limit_max_cu)
+    where id = ${endpoint_id}`.execute(tx);
 }
 
 export async function deleteEndpointForJob(tx: Tx, endpoint_id: string): Promise<void> {

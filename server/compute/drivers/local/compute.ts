@@ -10,6 +10,7 @@ import { findPostmaster, type Postmaster, readVersion, SUPERUSER } from "../../.
 import { PostgresError } from "../../../postgres/errors.ts";
 import type { EventLog } from "../../../postgres/events.ts";
 import { makePassage, writePrivate } from "../../../postgres/files.ts";
+import { measureConfig } from "../../../postgres/measure-config.ts";
 import type { PgBouncer } from "../../../postgres/pgbouncer.ts";
 import { cpuSeconds } from "../../../postgres/process.ts";
 import type { RunningCluster } from "../../../postgres/running-cluster.ts";
@@ -34,6 +35,7 @@ import {
   type PresentContent,
 } from "../../driver.ts";
 import { MAINTENANCE_DATABASE } from "../../names.ts";
+import { memoryOf, SMALLEST_CU } from "../../size.ts";
 import type { Turns } from "../turns.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
 import { readCapacity } from "./capacity.ts";
@@ -75,6 +77,8 @@ interface Running {
   readonly spec: ComputeSpec;
 }
 
+const RESERVING = ["max_locks_per_transaction", "max_prepared_transactions", "track_activity_query_size"];
+
 /** A role that floods its log writes some hundred megabytes in a second, and no more than this long. */
 const TRIM_EVERY_MS = 250;
 
@@ -110,7 +114,10 @@ export class LocalCompute implements ComputeDriver {
     return this.#inTurn(endpoint_id, async () => {
       const assigned = this.#readAssignment(endpoint_id);
       if (assigned !== undefined && assigned.branch_id !== spec.branch_id) await this.#stop(endpoint_id, "fast");
-      return this.#options.turns.take(`branch ${spec.branch_id}`, () => this.#ensure(endpoint_id, spec, config));
+      const ensure = () => this.#ensure(endpoint_id, spec, config);
+      return this.#options.turns.take(`branch ${spec.branch_id}`, ensure).catch((error) => {
+        throw blameSettings(error, spec);
+      });
     });
   }
 
@@ -254,7 +261,7 @@ export class LocalCompute implements ComputeDriver {
     }
     await makePassage(this.#folder(endpoint_id), this.#options.account);
     const { branch_id, host = "127.0.0.1", port } = spec;
-    let running = await this.#keep(endpoint_id, cluster, config);
+    let running = await this.#keep(endpoint_id, cluster, config, spec);
     const started = running === undefined;
     if (running === undefined) {
       // Before the start: a compute that runs must be found by its id, whenever we are killed. It need not
@@ -271,18 +278,49 @@ export class LocalCompute implements ComputeDriver {
     return { host, port, socket_directory: running.socketDirectory, started };
   }
 
-  /** The server that runs already, unless it is not what is wanted now; then it is stopped. */
-  async #keep(endpoint_id: string, cluster: Cluster, config: ClusterConfig): Promise<RunningCluster | undefined> {
+  /** The server that runs already, unless it is not what is wanted now; then it is stopped, for one that can start. */
+  async #keep(
+    endpoint_id: string,
+    cluster: Cluster,
+    config: ClusterConfig,
+    spec: ComputeSpec,
+  ): Promise<RunningCluster | undefined> {
     const known = this.#running.get(endpoint_id)?.cluster;
     const running = known?.ended === false ? known : await adoptCluster(cluster);
-    if (running === undefined) return undefined;
+    if (running === undefined) {
+      // A start that takes all memory harms more than itself. Of others it is soon told why they fail.
+      if (reservedFor(spec).length > 0 && !(await hasConfig(cluster, config))) {
+        await this.#foresee(endpoint_id, cluster, config, spec);
+      }
+      return undefined;
+    }
     if (await hasConfig(cluster, config)) {
       const assigned = this.#readAssignment(endpoint_id);
       if (running !== known && assigned !== undefined) this.#supervise(endpoint_id, assigned.branch_id, running);
       return running;
     }
+    await this.#foresee(endpoint_id, cluster, config, spec);
     await running.stop("fast");
     return undefined;
+  }
+
+  /** Throws `setting_refused` and `no_memory` where it can be told without trying that no server would start. */
+  async #foresee(endpoint_id: string, cluster: Cluster, config: ClusterConfig, spec: ComputeSpec): Promise<void> {
+    const { layout, log } = this.#options;
+    let reserved: number;
+    try {
+      reserved = await measureConfig(cluster, config, join(layout.work, `config-${endpoint_id}`));
+    } catch (error) {
+      if (error instanceof PostgresError && ["setting_refused", "no_memory"].includes(error.code)) throw error;
+      // The start itself will tell.
+      log.warn("compute.not_foreseen", { endpoint_id, error: error instanceof Error ? error.message : "unknown" });
+      return;
+    }
+    // A compute may have been made on a larger machine, and what its size takes is not what is refused here.
+    const most = Math.max(this.#capacity.memory_bytes, memoryOf(spec.size_cu ?? SMALLEST_CU));
+    if (reserved <= most) return;
+    const [asked, has] = [reserved, most].map((bytes) => (bytes / 1e9).toFixed(1));
+    throw new PostgresError("no_memory", `${asked} GB of shared memory would be reserved, of ${has} GB`);
   }
 
   /**
@@ -439,6 +477,19 @@ export class LocalCompute implements ComputeDriver {
   async #writeAssignment(endpoint_id: string, assignment: Assignment): Promise<void> {
     await writePrivate(join(this.#folder(endpoint_id), "compute.json"), JSON.stringify(assignment));
   }
+}
+
+/** Those of the settings chosen that decide how much shared memory is reserved. */
+function reservedFor({ settings = {} }: ComputeSpec): string[] {
+  return Object.keys(settings).filter((name) => RESERVING.includes(name));
+}
+
+/** Without such settings memory that is not given is the machine's affair, and may be given later. */
+function blameSettings(error: unknown, spec: ComputeSpec): unknown {
+  if (!(error instanceof PostgresError && error.code === "no_memory")) return error;
+  const names = reservedFor(spec);
+  if (names.length === 0) return new DriverError("start_failed", error.message, { cause: error });
+  return new DriverError("setting_refused", `${names.join(", ")}: ${error.message}`, { cause: error });
 }
 
 /** Maps what the room of processes throws to what drivers promise. */
