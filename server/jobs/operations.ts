@@ -14,7 +14,12 @@ import type { Job } from "./runner.ts";
 import * as store from "./store.ts";
 
 const EVERY_MS = 1_000;
+/** Of all but copies. One more than copies are, each of which may hold up the work on the branch that it is made from. */
 const BRANCHES_AT_ONCE = 4;
+/** Beside them: of much data a copy takes minutes, and nobody else is to wait for it. */
+const COPIES_AT_ONCE = 3;
+/** Those of one parent take turns at it: while one has its turn, the other is made durable. */
+const COPIES_OF_A_PROJECT = 2;
 /** How soon a new branch is noticed while another one's work is still going on. */
 const LOOK_AGAIN_MS = 100;
 const MOST_FAILURES = 10;
@@ -30,15 +35,16 @@ const HOPELESS: ReadonlySet<DriverErrorCode> = new Set([
   "no_room",
 ]);
 
-/** Carries out recorded operations: in order within a branch, a few branches at a time. */
+/** Carries out recorded operations: in order within a branch, a few branches at a time, copies beside all else. */
 export function operationsJob(deps: JobDeps): Job {
   return {
     name: "operations",
     every_ms: EVERY_MS,
     async run(signal) {
-      const in_flight = new Map<string, Promise<void>>();
+      const in_flight = new Map<string, { operation: store.ClaimedOperation; work: Promise<void> }>();
       const cancelling = new Map<string, AbortController>();
       const failures: unknown[] = [];
+      const works = () => [...in_flight.values()].map(({ work }) => work);
       const begin = (operation: store.ClaimedOperation) => {
         const cancel = new AbortController();
         cancelling.set(operation.id, cancel);
@@ -49,14 +55,17 @@ export function operationsJob(deps: JobDeps): Job {
             in_flight.delete(operation.id);
             cancelling.delete(operation.id);
           });
-        in_flight.set(operation.id, work);
+        in_flight.set(operation.id, { operation, work });
       };
       try {
         while (!signal.aborted && failures.length === 0) {
-          const busy_with = [...in_flight.keys()];
-          const limit = BRANCHES_AT_ONCE - busy_with.length;
-          const claim = { node_id: deps.node_id, in_flight: busy_with, limit };
-          if (limit > 0) (await store.claimOperationsForJob(deps.db, claim)).forEach(begin);
+          const busy_with = [...in_flight.values()].map(({ operation }) => operation);
+          const copies = busy_with.filter(({ is_copy }) => is_copy).length;
+          const limit = BRANCHES_AT_ONCE - (busy_with.length - copies);
+          const copies_limit = COPIES_AT_ONCE - copies;
+          const limits = { limit, copies_limit, copies_of_a_project: COPIES_OF_A_PROJECT };
+          const claim = { node_id: deps.node_id, in_flight: busy_with, ...limits };
+          if (limit > 0 || copies_limit > 0) (await store.claimOperationsForJob(deps.db, claim)).forEach(begin);
           if (in_flight.size === 0) {
             if (busy_with.length === 0) break;
             // Work that ended while we asked may have a successor, which could not be claimed before.
@@ -64,10 +73,10 @@ export function operationsJob(deps: JobDeps): Job {
           }
           for (const id of await store.listCancelledForJob(deps.db, [...in_flight.keys()])) cancelling.get(id)?.abort();
           // Not until all are done: one compute that takes its time must not hold up a new branch.
-          await Promise.race([...in_flight.values(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
+          await Promise.race([...works(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
         }
       } finally {
-        await Promise.all(in_flight.values());
+        await Promise.all(works());
       }
       if (failures.length > 0) throw failures[0];
     },

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
@@ -22,13 +23,13 @@ describe("the reconcilers", () => {
     assert.deepEqual(await plane.onMachine(), { computes: [], branches: [] });
   });
 
-  /** The real storage driver, but for `createRoot`. */
-  function storageWhere(createRoot: StorageDriver["createRoot"]): StorageDriver {
+  /** The real storage driver, but for `createRoot`, and `branch` where that is given. */
+  function storageWhere(createRoot: StorageDriver["createRoot"], branch?: StorageDriver["branch"]): StorageDriver {
     const { storage } = plane.drivers();
     return {
       capabilities: () => storage.capabilities(),
       createRoot,
-      branch: (id, from) => storage.branch(id, from),
+      branch: branch ?? ((id, from) => storage.branch(id, from)),
       stat: (id) => storage.stat(id),
       list: () => storage.list(),
       remove: (id) => storage.remove(id),
@@ -141,6 +142,44 @@ describe("the reconcilers", () => {
       await waitFor("the slow project", async () =>
         (await operationsOf(slow.project.id)).every(({ status }) => status === "finished"),
       );
+    });
+  });
+
+  it("five branches of one project that are copied hold up neither another project nor a branch of it", async () => {
+    const [busy, other] = [await createProject(plane), await createProject(plane)];
+    await runOnce(plane.reconcilers());
+    const create = async ({ project }: typeof busy) => {
+      assert.equal((await plane.call("POST", `/projects/${project.id}/branches`, { body: {} })).status, 201);
+    };
+    const gate = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    const { storage: real } = plane.drivers();
+    const storage = storageWhere(
+      (id, options) => real.createRoot(id, options),
+      async (id, from, options) => {
+        const { signal } = options ?? {};
+        if (from === busy.branch.id) {
+          reached.resolve();
+          await Promise.race([gate.promise, ...(signal ? [once(signal, "abort")] : [])]);
+        }
+        return await real.branch(id, from, options);
+      },
+    );
+    const statusesOf = async (project_id: string) => (await operationsOf(project_id)).map(({ status }) => status);
+    const is_done = async (project_id: string) =>
+      (await statusesOf(project_id)).every((status) => status === "finished");
+    for (let i = 0; i < 5; i++) await create(busy);
+    await withRunner(plane.reconcilers({ storage }), async (runner) => {
+      await reached.promise;
+      const quick = await createProject(plane);
+      await create(other);
+      runner.poke();
+      await waitFor("the new project", () => is_done(quick.project.id));
+      await waitFor("the branch of the other project", () => is_done(other.project.id));
+      const copies = (await statusesOf(busy.project.id)).slice(2);
+      assert.deepEqual(copies.toSorted(), ["running", "running", "scheduling", "scheduling", "scheduling"]);
+      gate.resolve();
+      await waitFor("the five branches", () => is_done(busy.project.id));
     });
   });
 

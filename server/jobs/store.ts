@@ -17,39 +17,61 @@ export interface ClaimedOperation {
   readonly action: OperationAction;
   readonly failures_count: number;
   readonly is_cancelled: boolean;
+  /** It makes the data of a branch from another one's, which may take long. One that is cancelled does not. */
+  readonly is_copy: boolean;
 }
 
 export interface Claim {
   readonly node_id: string;
   /** Operations that this process works on already. */
-  readonly in_flight: readonly string[];
+  readonly in_flight: readonly ClaimedOperation[];
+  /** Of all but copies. */
   readonly limit: number;
+  readonly copies_limit: number;
+  /** Of copies, those in flight included. */
+  readonly copies_of_a_project: number;
 }
 
 const LEASE = sql`interval '5 minutes'`;
 
 /**
  * Claims the oldest open operation of each of a few branches, where it is due and the branch is on this
- * node. A lease of this very node that no work in flight explains was left by a killed process, and is
- * taken over at once; another's only when it has run out.
+ * node. Of copies, those of the projects come first that have the fewest in flight. A lease of this very node that
+ * no work in flight explains was left by a killed process, and is taken over at once; another's only when it has
+ * run out.
  */
 export async function claimOperationsForJob(tx: Tx, claim: Claim): Promise<ClaimedOperation[]> {
+  const { node_id, in_flight, limit, copies_limit, copies_of_a_project } = claim;
+  const ids = in_flight.map(({ id }) => id);
+  const copying = in_flight.filter(({ is_copy }) => is_copy).map(({ project_id }) => project_id);
   const { rows } = await sql<ClaimedOperation>`
     with heads as (
       select distinct on (branch_id) id from operations
       where status in ('scheduling', 'running') order by branch_id, seq
     ), due as (
-      select o.id from operations o join branches b on b.id = o.branch_id
-      where o.id in (select id from heads) and o.status in ('scheduling', 'running')
-        and b.node_id = ${claim.node_id} and o.id <> all (${claim.in_flight}::uuid[])
+      select o.id, o.seq, o.project_id, o.action = 'create_timeline' and o.cancel_requested_at is null
+        and (b.parent_id is not null or b.reset is not null or b.schema_of is not null) as is_copy
+      from operations o join branches b on b.id = o.branch_id
+      where o.id in (select id from heads)
+        and b.node_id = ${node_id} and o.id <> all (${ids}::uuid[])
         and (o.retry_at is null or o.retry_at <= now())
-        and (o.leased_until is null or o.leased_until < now() or o.leased_by = ${claim.node_id})
-      order by o.seq limit ${claim.limit} for update of o skip locked
+        and (o.leased_until is null or o.leased_until < now() or o.leased_by = ${node_id})
+    ), copies as (
+      select id, seq, cardinality(array_positions(${copying}::text[], project_id))
+        + row_number() over (partition by project_id order by seq) as of_project
+      from due where is_copy
+    ), chosen as (
+      (select id from due where not is_copy order by seq limit ${limit})
+      union all
+      (select id from copies where of_project <= ${copies_of_a_project} order by of_project, seq limit ${copies_limit})
+    ), held as (
+      select id from operations
+      where id in (select id from chosen) and status in ('scheduling', 'running') for update skip locked
     )
-    update operations o set status = 'running', leased_by = ${claim.node_id}, leased_until = now() + ${LEASE},
+    update operations o set status = 'running', leased_by = ${node_id}, leased_until = now() + ${LEASE},
       retry_at = null, copied_bytes = null, total_bytes = null, updated_at = now()
-    from due where o.id = due.id
-    returning o.id, o.project_id, o.branch_id, o.endpoint_id, o.action, o.failures_count,
+    from held join due using (id) where o.id = held.id
+    returning o.id, o.project_id, o.branch_id, o.endpoint_id, o.action, o.failures_count, due.is_copy,
       o.cancel_requested_at is not null as is_cancelled`.execute(tx);
   return rows;
 }
