@@ -18,6 +18,8 @@ export const LOADER = "latchkey_loader";
  * of such rights at its end. It goes with all that was granted to it.
  */
 export const LOADING = "latchkey_loading";
+/** How the replication slots of sessions begin from whose compute a branch is copied. */
+export const COPY_SLOT = "latchkey_";
 /** Where the superuser works. Strangers may connect to it and can create nothing in it. */
 export const MAINTENANCE_DATABASE = "postgres";
 

@@ -7,7 +7,7 @@ import { describeError } from "../log.ts";
 import type { GatewayEvent } from "./directory.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Ports } from "./ports.ts";
-import { CLIENTS_IN_COMPUTE, type ListedEndpoint, listEndpointsForGateway } from "./store.ts";
+import { type ListedEndpoint, listEndpointsForGateway, USE_OF_COMPUTE } from "./store.ts";
 import type { TlsFiles } from "./tls-identity.ts";
 import type { Verifiers } from "./verifiers.ts";
 
@@ -87,8 +87,8 @@ export function idleJob(deps: IdleDeps): Job {
     const isIdle = () => (idleFor_ms(endpoint) ?? Number.NEGATIVE_INFINITY) >= seconds * 1000;
     if (!isIdle()) return;
     try {
-      // Work that came in by another way than through here, or goes on after its client has gone.
-      const [row] = await deps.compute.query(id, { text: CLIENTS_IN_COMPUTE, values: [seconds] });
+      // Work that came in by another way than through here, such as a copy, or goes on after its client has gone.
+      const [row] = await deps.compute.query(id, { text: USE_OF_COMPUTE, values: [seconds] });
       if (Number(row?.active) > 0) {
         quiet_since.set(id, clock.monotonic_ms());
         return;

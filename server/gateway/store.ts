@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { COPY_SLOT } from "../compute/names.ts";
 import type { Db, Tx } from "../db/pool.ts";
 import { LOST_SINCE, lostMessage } from "../placement/store.ts";
 import type { EndpointNode } from "./links/links.ts";
@@ -157,8 +158,12 @@ export async function noteUseForGateway(db: Db, endpoint_id: string, use: Use): 
   });
 }
 
-/** For a compute's own database: whether a client does something, or did so in the last $1 seconds. */
-export const CLIENTS_IN_COMPUTE = `
+/**
+ * For a compute's own database: whether a client does something, or did so in the last $1 seconds; or a branch is being
+ * copied from it, which a suspension would undo.
+ */
+export const USE_OF_COMPUTE = `
   SELECT count(*)::integer AS active FROM pg_stat_activity
   WHERE backend_type IN ('client backend', 'walsender') AND usename <> current_user
-    AND (state <> 'idle' OR state_change > now() - make_interval(secs => $1))`;
+      AND (state <> 'idle' OR state_change > now() - make_interval(secs => $1))
+    OR pid IN (SELECT active_pid FROM pg_replication_slots WHERE starts_with(slot_name::text, '${COPY_SLOT}'))`;

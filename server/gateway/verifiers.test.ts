@@ -206,6 +206,42 @@ describe("the gateway, with the control plane's rows", () => {
     await update({ deleted_at: null });
   });
 
+  it("does not put a compute to rest that a branch is copied from, and does once it is copied", async (t) => {
+    const { storage, compute } = stage.drivers;
+    if (storage.capabilities().branching === "shared") return t.skip("nobody is told of a copy that shares blocks");
+    let now_ms = 1_000_000;
+    const clock = { monotonic_ms: () => now_ms };
+    const { gateway, verifiers } = await openWithClock(t, clock);
+    const rest = async (id: string, isIdle: () => boolean) => {
+      if (isIdle()) await compute.suspend(id, "fast");
+    };
+    const job = idleJob({ db: database.db, node_id: "node", gateway, verifiers, compute, clock, rest });
+    const runLater = async () => {
+      now_ms += 61_000;
+      await job.run(new AbortController().signal);
+      return (await compute.status(ENDPOINT))?.state;
+    };
+    await stage.start();
+    await update({ current_state: "active", suspend_timeout_seconds: 60 });
+    await runLater();
+    const copying = Promise.withResolvers<void>();
+    const go_on = Promise.withResolvers<void>();
+    // A copy comes to its end when somebody has been told of it.
+    const onProgress = async () => {
+      copying.resolve();
+      await go_on.promise;
+    };
+    const copied = storage.branch("br-copy", "br-a", { onProgress });
+    try {
+      await copying.promise;
+      assert.equal(await runLater(), "running");
+    } finally {
+      go_on.resolve();
+    }
+    assert.equal((await copied).from_branch_id, "br-a");
+    assert.equal(await runLater(), "stopped");
+  });
+
   it("waits for a port that somebody else has, and only then gives its endpoint another one", async (t) => {
     let now_ms = 1_000_000;
     const { gateway } = await openWithClock(t, { monotonic_ms: () => now_ms });

@@ -18,7 +18,7 @@ import {
   writePrivateDurably,
 } from "../../../postgres/files.ts";
 import { type BranchOptions, type BranchOrigin, DriverError } from "../../driver.ts";
-import { MAINTENANCE_DATABASE } from "../../names.ts";
+import { COPY_SLOT, MAINTENANCE_DATABASE } from "../../names.ts";
 import type { Turns } from "../turns.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
 import { dataOf, firstPasswordOf, type Layout, originOf } from "./layout.ts";
@@ -153,8 +153,9 @@ async function copyRunning(parts: Cloning, from: { branch_id: string; folder: st
   if (address === undefined) throw new DriverError("not_running", "the compute of the source is not known yet");
   const [source, target] = [dataOf(from.folder), dataOf(folder)];
   const lsn = await asAdmin(address, MAINTENANCE_DATABASE, async (session) => {
-    // Temporary: it goes with the session, however that ends. It keeps the log that the clone will need.
-    const slot = `latchkey_${randomBytes(8).toString("hex")}`;
+    // Temporary: it goes with the session, however that ends. It keeps the log that the clone will need, and tells the
+    // gateway that the compute is at work.
+    const slot = `${COPY_SLOT}${randomBytes(8).toString("hex")}`;
     await session.query("SELECT pg_create_physical_replication_slot($1, true, true)", [slot]);
     const started = await session.query<{ segment: string }>(
       "SELECT pg_walfile_name(pg_backup_start('latchkey branch', true)) AS segment",
