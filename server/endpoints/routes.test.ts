@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import pg from "pg";
+import { waitFor } from "../../test/harness/server.ts";
 import {
   type CreatedProject,
   createProject,
@@ -179,6 +180,46 @@ describe("the compute of a branch", () => {
     assert.deepEqual([(await get()).current_state, await runs()], ["active", true]);
     assert.deepEqual(await queryAsClient(uri, "select 1 as n"), [{ n: 1 }]);
     await assert.rejects(waking.wake("ep-no-such-compute"), { code: "not_found" });
+  });
+
+  it("is started as was asked for, though somebody has just found it unused", async () => {
+    const { waking } = plane.machinery();
+    const { id } = made.endpoints[0];
+    await post("suspend");
+    await carryOut();
+    for (const how of ["start", "restart"]) {
+      assert.equal((await post(how)).status, 200);
+      await waking.rest(id, () => true);
+      await carryOut();
+      assert.deepEqual([(await get()).current_state, await runs()], ["active", true], how);
+    }
+  });
+
+  it("keeps nobody waiting who finds it unused while it is being woken", async () => {
+    const reached = Promise.withResolvers<void>();
+    const go_on = Promise.withResolvers<void>();
+    const onStep = async (step: string) => {
+      if (step !== "wake:wished") return;
+      reached.resolve();
+      await go_on.promise;
+    };
+    const { waking } = plane.machinery({ onStep });
+    const { id } = made.endpoints[0];
+    const woken = waking.wake(id);
+    await reached.promise;
+    let answered = false;
+    const rest = waking
+      .rest(id, () => true)
+      .then(() => {
+        answered = true;
+      });
+    try {
+      await waitFor("an answer", () => answered, 10_000);
+    } finally {
+      go_on.resolve();
+      await Promise.all([woken, rest]);
+    }
+    assert.equal(await runs(), true);
   });
 
   it("is the only one of its branch, has a name, and may be deleted and made anew over the same data", async () => {

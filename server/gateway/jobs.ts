@@ -44,13 +44,13 @@ export interface IdleDeps {
   readonly compute: Pick<ComputeDriver, "query">;
   readonly node_id: string;
   readonly clock: Pick<Clock, "monotonic_ms">;
-  /** Puts a compute to rest, if it is idle still once it is its turn. */
+  /** Puts a compute to rest, if it is idle still and its branch is not worked on. Does not wait for a branch. */
   readonly rest: (endpoint_id: string, isIdle: () => boolean) => Promise<void>;
 }
 
 /** What `suspend_timeout_seconds: 0` means, as in Neon. */
 const DEFAULT_TIMEOUT_SECONDS = 300;
-/** A compute whose branch is being worked on makes its place wait. */
+/** A compute that hangs makes its place wait. */
 const AT_ONCE = 4;
 
 /** Puts computes to rest that nobody uses, and looks at what people do in the others. */
@@ -98,12 +98,12 @@ export function idleJob(deps: IdleDeps): Job {
       throw error;
     }
     await deps.rest(id, () => {
-      const rests = isIdle();
+      if (!isIdle()) return false;
       // In one go with the look: who comes later waits for its turn behind the rest.
-      if (rests) gateway.forgetAddress(id);
-      return rests;
+      gateway.forgetAddress(id);
+      quiet_since.delete(id);
+      return true;
     });
-    quiet_since.delete(id);
   }
 
   return {

@@ -4,6 +4,7 @@ import { waitFor } from "../../test/harness/server.ts";
 import { systemClock } from "../clock.ts";
 import { DriverError, type StorageDriver } from "../compute/driver.ts";
 import { openFakeDriver } from "../compute/drivers/fake/driver.ts";
+import type { Waking } from "./computes/wake.ts";
 import { JobRunner } from "./runner.ts";
 import { type CreatedProject, createProject, openPlane, type Plane, runOnce } from "./test-plane.ts";
 
@@ -50,20 +51,20 @@ describe("a copy that takes long", () => {
     };
   }
 
-  async function whileCopying(work: (runner: JobRunner) => Promise<void>): Promise<void> {
-    const jobs = plane.reconcilers({ storage: endlessStorage() });
+  async function whileCopying(work: (runner: JobRunner, waking: Waking) => Promise<void>): Promise<void> {
+    const { jobs, waking } = plane.machinery({ storage: endlessStorage() });
     const runner = new JobRunner(jobs, { clock: systemClock, log: plane.log });
     runner.start();
     try {
       await copying.promise;
-      await work(runner);
+      await work(runner, waking);
     } finally {
       await runner.stop();
     }
   }
 
   async function createBranch() {
-    type Made = { branch: { id: string }; operations: [Told, Told] };
+    type Made = { branch: { id: string }; endpoints: [{ id: string }]; operations: [Told, Told] };
     const body = { endpoints: [{ type: "read_write" }] };
     return (await plane.call<Made>("POST", `${path}/branches`, { body })).body;
   }
@@ -113,6 +114,34 @@ describe("a copy that takes long", () => {
     const found = await plane.call<{ branch: { current_state: string } }>("GET", `${path}/branches/${branch.id}`);
     assert.equal(found.body.branch.current_state, "ready");
     assert.equal((await plane.call("DELETE", `${path}/branches/${branch.id}`)).status, 200);
+    await runOnce(plane.reconcilers());
+  });
+
+  it("of a branch that is being restored keeps nobody waiting who finds its compute unused", async () => {
+    const { branch, endpoints } = await createBranch();
+    await runOnce(plane.reconcilers());
+    const [{ id }] = endpoints;
+    const { body } = await plane.call<{ operations: [Told] }>("POST", `${path}/branches/${branch.id}/restore`, {
+      body: { source_branch_id: root.branch.id },
+    });
+    const state = async () => (await plane.drivers().compute.status(id))?.state;
+    await whileCopying(async (_, waking) => {
+      let answered = false;
+      void waking
+        .rest(id, () => true)
+        .then(() => {
+          answered = true;
+        });
+      await waitFor("an answer", () => answered, 10_000);
+      assert.equal(await state(), "running");
+      await cancel(body.operations[0].id);
+      await cancelled(body.operations[0].id);
+      await waitFor("its rest", async () => {
+        await waking.rest(id, () => true);
+        return (await state()) === "stopped";
+      });
+    });
+    await plane.call("DELETE", `${path}/branches/${branch.id}`);
     await runOnce(plane.reconcilers());
   });
 

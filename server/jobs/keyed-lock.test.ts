@@ -19,6 +19,16 @@ describe("the lock by key", () => {
     assert.deepEqual(events, ["first begins", "other", "first ends", "second"]);
   });
 
+  it("is held from the asking until the last who asked is done", async () => {
+    const lock = new KeyedLock();
+    const gate = Promise.withResolvers<void>();
+    const both = [lock.run("a", () => gate.promise), lock.run("a", async () => assert.ok(lock.isHeld("a")))];
+    assert.deepEqual([lock.isHeld("a"), lock.isHeld("b")], [true, false]);
+    gate.resolve();
+    await Promise.all(both);
+    assert.equal(lock.isHeld("a"), false);
+  });
+
   it("goes on after work that failed", async () => {
     const lock = new KeyedLock();
     const failing = lock.run("a", () => Promise.reject(new Error("no luck")));

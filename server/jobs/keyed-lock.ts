@@ -2,6 +2,11 @@
 export class KeyedLock {
   readonly #last = new Map<string, Promise<void>>();
 
+  /** Whether work on it is under way, or waits. */
+  isHeld(key: string): boolean {
+    return this.#last.has(key);
+  }
+
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);
     const { promise: done, resolve: release } = Promise.withResolvers<void>();

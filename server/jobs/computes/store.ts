@@ -33,6 +33,9 @@ const COMPUTE_COLUMNS = [
   sql<string | null>`coalesce(p.quota_exceeded, b.quota_exceeded)`.as("quota_exceeded"),
 ] as const;
 
+const NO_WORK_RECORDED = sql<boolean>`not exists (
+  select from operations as o where o.branch_id = b.id and o.status in ('scheduling', 'running'))`;
+
 function computes(tx: Tx) {
   return tx
     .selectFrom("endpoints as e")
@@ -90,6 +93,15 @@ export async function isBranchUnderWayForJob(tx: Tx, endpoint_id: string): Promi
   return found !== undefined;
 }
 
+/** A compute that runs by its row; undefined while work on its branch is recorded. */
+export async function findRestableComputeForJob(tx: Tx, endpoint_id: string): Promise<ComputeRow | undefined> {
+  return await computes(tx)
+    .where("e.id", "=", endpoint_id)
+    .where("e.current_state", "=", "active")
+    .where(NO_WORK_RECORDED)
+    .executeTakeFirst();
+}
+
 /** Records what ought to be, where the compute exists still. What a job puts to rest, nobody uses. */
 export async function updateDesiredStateForJob(tx: Tx, endpoint_id: string, desired_state: "running" | "suspended") {
   const idle = desired_state === "suspended" ? { suspended_for: "idle" as const } : {};
@@ -118,16 +130,7 @@ export async function listUnwantedComputesForJob(tx: Tx, node_id: string): Promi
         eb("b.quota_exceeded", "is not", null),
       ]),
     )
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom("operations as o")
-            .select("o.id")
-            .whereRef("o.branch_id", "=", "b.id")
-            .where("o.status", "in", ["scheduling", "running"]),
-        ),
-      ),
-    )
+    .where(NO_WORK_RECORDED)
     .execute();
 }
 

@@ -8,7 +8,7 @@ import { isOurOwnRefusal } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import {
   type ComputeRow,
-  findComputeForJob,
+  findRestableComputeForJob,
   findWakeableComputeForJob,
   isBranchUnderWayForJob,
   markEndpointIdleForJob,
@@ -25,7 +25,10 @@ export interface Waking {
    * does not come up or has failed to so lately that it is not tried again yet, and what the driver throws.
    */
   wake(endpoint_id: string): Promise<ComputeAddress>;
-  /** Puts a compute to rest that nobody uses, unless `isIdle` says otherwise once it is its turn. */
+  /**
+   * Puts a compute to rest that nobody uses, unless `isIdle` says otherwise in the last moment. One whose branch is worked
+   * on, or will be, is left to that: a copy may go on for hours, and what follows it may be a start.
+   */
   rest(endpoint_id: string, isIdle: () => boolean): Promise<void>;
 }
 
@@ -93,10 +96,12 @@ export function createWaking(deps: JobDeps): Waking {
       return started;
     },
     async rest(endpoint_id, isIdle) {
-      const found = await findComputeForJob(deps.db, endpoint_id);
-      if (!found) return;
-      await deps.branches.run(found.branch_id, async () => {
-        if (under_way.has(endpoint_id) || !isIdle()) return;
+      const seen = await findRestableComputeForJob(deps.db, endpoint_id);
+      if (!seen || deps.branches.isHeld(seen.branch_id)) return;
+      await deps.branches.run(seen.branch_id, async () => {
+        // Work on the branch may have come and gone while the row was read.
+        const found = await findRestableComputeForJob(deps.db, endpoint_id);
+        if (!found || under_way.has(endpoint_id) || !isIdle()) return;
         const began_ms = deps.clock.monotonic_ms();
         await updateDesiredStateForJob(deps.db, endpoint_id, "suspended");
         await reach(deps, "rest:wished");
