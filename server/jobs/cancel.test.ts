@@ -4,6 +4,7 @@ import { waitFor } from "../../test/harness/server.ts";
 import { systemClock } from "../clock.ts";
 import { DriverError, type StorageDriver } from "../compute/driver.ts";
 import { openFakeDriver } from "../compute/drivers/fake/driver.ts";
+import { NotStarted } from "./computes/failures.ts";
 import type { Waking } from "./computes/wake.ts";
 import { JobRunner } from "./runner.ts";
 import { type CreatedProject, createProject, openPlane, type Plane, runOnce } from "./test-plane.ts";
@@ -166,5 +167,22 @@ describe("a copy that takes long", () => {
     assert.match(JSON.stringify(refused), /only the copying of a branch/);
     await runOnce(plane.reconcilers());
     assert.equal((await cancel("00000000-0000-4000-8000-000000000000")).status, 404);
+  });
+
+  it("is told as such to a client that has waited for long", async () => {
+    const { branch, operations, endpoints } = await createBranch();
+    await whileCopying(async () => {
+      let now_ms = 0;
+      const clock = { ...systemClock, monotonic_ms: () => (now_ms += 5_000) };
+      await assert.rejects(plane.machinery({ clock }).waking.wake(endpoints[0].id), (error) => {
+        assert.ok(error instanceof NotStarted, String(error));
+        assert.equal(error.message, "cannot start the compute: its branch is still being made; try again");
+        return true;
+      });
+      assert.equal((await told(operations[0].id)).status, "running");
+    });
+    await runOnce(plane.reconcilers());
+    await plane.call("DELETE", `${path}/branches/${branch.id}`);
+    await runOnce(plane.reconcilers());
   });
 });

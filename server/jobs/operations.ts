@@ -166,19 +166,21 @@ async function recordCancellation(deps: JobDeps, operation: store.ClaimedOperati
   const { id: operation_id, action, project_id, branch_id } = operation;
   await deps.db.transaction().execute(async (tx) => {
     await store.cancelOperationForJob(tx, operation, deps.node_id);
-    const { reset } = await getBranchForJob(tx, branch_id);
-    if (reset === null) await abandonBranchForJob(tx, branch_id);
-    else await cancelResetForJob(tx, branch_id, reset);
+    await giveUp(tx, branch_id);
   });
   deps.log.event("operation.cancelled", { operation_id, action, project_id });
 }
 
 /** What was wished and cannot be had must not stand in the way of what was there before. */
 async function putBack(tx: Tx, operation: store.ClaimedOperation, code: DriverErrorCode | undefined): Promise<void> {
-  if (operation.action === "create_timeline") {
-    const { id, reset } = await getBranchForJob(tx, operation.branch_id);
-    if (reset !== null) await cancelResetForJob(tx, id, reset);
-  }
+  if (operation.action === "create_timeline") await giveUp(tx, operation.branch_id);
   const refused = code === "setting_refused" || code === "start_failed";
   if (refused && operation.endpoint_id !== null) await revertSettingsForJob(tx, operation.endpoint_id);
+}
+
+/** Gives up the making of data: a new branch goes, all others stay what they were. So does the root of a project, to be deleted with it. */
+async function giveUp(tx: Tx, branch_id: string): Promise<void> {
+  const { reset, parent_id, schema_of } = await getBranchForJob(tx, branch_id);
+  if (reset !== null) await cancelResetForJob(tx, branch_id, reset);
+  else if (parent_id !== null || schema_of !== null) await abandonBranchForJob(tx, branch_id);
 }

@@ -121,7 +121,15 @@ export async function cancelResetForJob(tx: Tx, branch_id: string, { backup_id, 
 /** Gives up a branch whose data never was: it is deleted, and its job removes what it stood for. */
 export async function abandonBranchForJob(tx: Tx, branch_id: string): Promise<void> {
   const now = { deleted_at: sql<string>`now()` };
-  await tx.updateTable("branches").set(now).where("id", "=", branch_id).where("deleted_at", "is", null).execute();
+  const { numUpdatedRows } = await tx
+    .updateTable("branches")
+    .set(now)
+    .where("id", "=", branch_id)
+    // Whoever has taken the work over since may have done it.
+    .where("current_state", "=", "init")
+    .where("deleted_at", "is", null)
+    .executeTakeFirstOrThrow();
+  if (numUpdatedRows === 0n) return;
   await tx
     .updateTable("endpoints")
     .set(now)

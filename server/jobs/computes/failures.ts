@@ -7,11 +7,11 @@ import { publicErrorOf } from "../public-errors.ts";
 import { recordFailedStartForJob } from "../store.ts";
 import { markEndpointIdleForJob, noteEndpointFailureForJob } from "./store.ts";
 
-/** A compute that is not started now, for the client that has come for it. */
+/** A compute that is not started now, for the client that has come for it. Without a time to wait it never will be. */
 export class NotStarted extends Error {
-  constructor(reason: string, wait_ms: number, options?: ErrorOptions) {
-    const next = wait_ms > 0 ? `next try in ${Math.ceil(wait_ms / 1000)} s` : "try again";
-    super(`cannot start the compute: ${reason}; ${next}`, options);
+  constructor(reason: string, wait_ms?: number, options?: ErrorOptions) {
+    const next = wait_ms ? `; next try in ${Math.ceil(wait_ms / 1000)} s` : "; try again";
+    super(`cannot start the compute: ${reason}${wait_ms === undefined ? "" : next}`, options);
     this.name = "NotStarted";
   }
 }

@@ -82,15 +82,39 @@ export async function findWakeableComputeForJob(tx: Tx, node_id: string, endpoin
   return await living(tx, node_id).where("e.id", "=", endpoint_id).where("e.disabled", "=", false).executeTakeFirst();
 }
 
-/** Whether a compute waits for nothing but the data of its branch, which is being made or reset. */
-export async function isBranchUnderWayForJob(tx: Tx, endpoint_id: string): Promise<boolean> {
-  const found = await computes(tx)
-    .where("e.id", "=", endpoint_id)
-    .where("b.current_state", "<>", "ready")
-    .where("b.deleted_at", "is", null)
-    .where("p.deleted_at", "is", null)
+export interface UnfinishedBranch {
+  readonly id: string;
+  readonly project_id: string;
+  readonly current_state: "init" | "resetting";
+  /** Work on it is recorded, and has not ended. */
+  readonly is_worked_on: boolean;
+}
+
+/** The branch whose data a compute waits for: it is being made or reset, or its making was given up a moment ago. */
+export async function findUnfinishedBranchForJob(tx: Tx, endpoint_id: string): Promise<UnfinishedBranch | undefined> {
+  const { rows } = await sql<UnfinishedBranch>`
+    select b.id, b.project_id, b.current_state, exists (select from operations o
+      where o.branch_id = b.id and o.status in ('scheduling', 'running')) as is_worked_on
+    from endpoints e join branches b on b.id = e.branch_id join projects p on p.id = b.project_id
+    where e.id = ${endpoint_id} and b.current_state <> 'ready' and p.deleted_at is null`.execute(tx);
+  return rows[0];
+}
+
+/** Why a branch was never made; its row may have gone. Undefined where that has not failed. */
+export async function findMakingErrorForJob(
+  tx: Tx,
+  { id, project_id, current_state }: UnfinishedBranch,
+): Promise<string | undefined> {
+  if (current_state !== "init") return undefined;
+  const found = await tx
+    .selectFrom("operations")
+    .select("error")
+    .where("project_id", "=", project_id)
+    .where("branch_id", "=", id)
+    .where("action", "=", "create_timeline")
+    .where("status", "in", ["failed", "cancelled"])
     .executeTakeFirst();
-  return found !== undefined;
+  return found?.error ?? undefined;
 }
 
 /** A compute that runs by its row; undefined while work on its branch is recorded. */

@@ -4,15 +4,17 @@ import { type JobDeps, reach } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { insertFinishedOperationForJob } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
-import { isOurOwnRefusal } from "./failures.ts";
+import { isOurOwnRefusal, NotStarted } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import {
   type ComputeRow,
+  findMakingErrorForJob,
   findRestableComputeForJob,
+  findUnfinishedBranchForJob,
   findWakeableComputeForJob,
-  isBranchUnderWayForJob,
   markEndpointIdleForJob,
   markEndpointStartedForJob,
+  type UnfinishedBranch,
   updateDesiredStateForJob,
 } from "./store.ts";
 import { suspendCompute } from "./suspend.ts";
@@ -22,7 +24,8 @@ export interface Waking {
   /**
    * Makes an endpoint's compute run and says where; asked several times at once, it does so once. Throws
    * `not_found` for a compute that may not be started (disabled, deleted, on another node), `NotStarted` for one that
-   * does not come up or has failed to so lately that it is not tried again yet, and what the driver throws.
+   * does not come up, has failed to so lately that it is not tried again yet, or whose branch is not there, and what the
+   * driver throws.
    */
   wake(endpoint_id: string): Promise<ComputeAddress>;
   /**
@@ -43,12 +46,24 @@ export function createWaking(deps: JobDeps): Waking {
   async function findOnceWhole(endpoint_id: string): Promise<ComputeRow> {
     const { db, node_id, clock } = deps;
     const until_ms = clock.monotonic_ms() + BRANCH_WITHIN_MS;
+    let awaited: UnfinishedBranch | undefined;
     for (;;) {
       const found = await findWakeableComputeForJob(db, node_id, endpoint_id);
       if (found) return found;
-      if (clock.monotonic_ms() > until_ms || !(await isBranchUnderWayForJob(db, endpoint_id))) throw notStartable();
+      const branch = await findUnfinishedBranchForJob(db, endpoint_id);
+      if (branch?.is_worked_on !== true) await refuseWhereNeverMade(branch ?? awaited);
+      if (branch === undefined && awaited === undefined) throw notStartable();
+      awaited = branch;
+      // It may have become whole since we looked.
+      if (branch === undefined) continue;
+      if (clock.monotonic_ms() > until_ms) throw stillComing(branch);
       await clock.sleep(LOOK_AGAIN_MS);
     }
+  }
+
+  async function refuseWhereNeverMade(branch: UnfinishedBranch | undefined): Promise<void> {
+    const error = branch && (await findMakingErrorForJob(deps.db, branch));
+    if (error !== undefined) throw new NotStarted(`its branch was not made (${error})`);
   }
 
   async function bringUp(compute: ComputeRow): Promise<EnsuredCompute> {
@@ -117,5 +132,8 @@ export function createWaking(deps: JobDeps): Waking {
     },
   };
 }
+
+const stillComing = ({ current_state }: UnfinishedBranch) =>
+  new NotStarted(`its branch is still being ${current_state === "init" ? "made" : "restored"}`, 0);
 
 const notStartable = () => new ApiError("not_found", "there is no such compute, or it may not be started");
