@@ -59,9 +59,16 @@ export type DriverErrorCode =
 /** The one error of drivers that callers handle; anything else that a driver throws is a defect or a broken machine. */
 export class DriverError extends Error {
   readonly code: DriverErrorCode;
+  /** What people may be told beside the code's meaning: their own input, and words about it. Absent: nothing. */
+  readonly told: string | undefined;
 
-  constructor(code: DriverErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: DriverErrorCode,
+    message: string,
+    options: ErrorOptions & { readonly told?: string | undefined } = {},
+  ) {
     super(message, options);
+    this.told = options.told;
     this.name = "DriverError";
     this.code = code;
   }

@@ -51,13 +51,13 @@ export const isReservedDatabase = (name: string): boolean => RESERVED_DATABASES.
 
 function checkRoleName(name: string): void {
   if (isReservedRole(name)) {
-    throw new DriverError("name_refused", "this role name is reserved");
+    throw refuse(`the role name ${quoteName(name)} is reserved`);
   }
   checkName(name);
 }
 
 function checkDatabaseName(name: string): void {
-  if (isReservedDatabase(name)) throw new DriverError("name_refused", "this database name is reserved");
+  if (isReservedDatabase(name)) throw refuse(`the database name ${quoteName(name)} is reserved`);
   checkName(name);
 }
 
@@ -65,6 +65,11 @@ function checkDatabaseName(name: string): void {
 function checkName(name: string): void {
   const bytes = Buffer.byteLength(name);
   if (bytes === 0 || bytes > 63 || name.includes("\0") || !name.isWellFormed()) {
-    throw new DriverError("name_refused", "a name is 1 to 63 bytes of UTF-8 without NUL");
+    throw refuse(`a name is 1 to 63 bytes of UTF-8 without NUL, not ${quoteName(name)}`);
   }
 }
+
+const refuse = (told: string) => new DriverError("name_refused", told, { told });
+
+/** Without what a text must not hold, and no longer than names are. */
+const quoteName = (name: string) => JSON.stringify([...name].slice(0, 64).join(""));

@@ -20,6 +20,7 @@ interface Endpoint {
   readonly suspend_reason?: string;
   readonly disabled: boolean;
   readonly settings: { pg_settings: Record<string, string> };
+  readonly last_failure?: { readonly reason: string };
 }
 interface Answer {
   readonly endpoint: Endpoint;
@@ -100,9 +101,17 @@ describe("the compute of a branch", () => {
     }
   });
 
-  for (const [what, refused] of [
-    ["PostgreSQL refuses a value", { work_mem: "plenty" }],
-    ["the machine has not the memory for them", { work_mem: "3MB", max_locks_per_transaction: "1000000000" }],
+  for (const [what, refused, why] of [
+    [
+      "PostgreSQL refuses a value",
+      { work_mem: "plenty", temp_buffers: "9MB", jit: "perhaps" },
+      /^parameter "jit" requires a Boolean value; invalid value for parameter "work_mem": "plenty"$/,
+    ],
+    [
+      "the machine has not the memory for them",
+      { work_mem: "3MB", max_locks_per_transaction: "1000000000" },
+      /^max_locks_per_transaction: [\d.]+ GB of shared memory would be reserved, of [\d.]+ GB$/,
+    ],
   ] as const) {
     it(`keeps its settings, its sessions and its sleep when ${what}, and the operation says why`, async () => {
       const pid = async () => (await plane.drivers().compute.status(made.endpoints[0].id))?.pid;
@@ -114,14 +123,18 @@ describe("the compute of a branch", () => {
           `/projects/${made.project.id}/operations?limit=1`,
         );
         const [{ status, failures_count, error } = assert.fail()] = body.operations;
-        assert.deepEqual([status, failures_count, error], ["failed", 1, "a setting of the compute was refused"]);
-        const { settings, ...endpoint } = await get();
+        assert.deepEqual([status, failures_count], ["failed", 1]);
+        const [, told = ""] = /^a setting of the compute was refused: (.*)$/s.exec(error ?? "") ?? [];
+        assert.match(told, why);
+        const { settings, last_failure, ...endpoint } = await get();
+        assert.equal(last_failure?.reason, error);
         assert.deepEqual(settings.pg_settings, { work_mem: "2MB" });
         assert.partialDeepStrictEqual(endpoint, { autoscaling_limit_min_cu: 0.25, autoscaling_limit_max_cu: 0.25 });
       };
       const before = await pid();
       const [plain] = uri.split("?");
       const client = new pg.Client({ connectionString: plain, ssl: { rejectUnauthorized: false } });
+      client.on("error", () => {});
       await client.connect();
       await tryOut();
       assert.deepEqual((await client.query("show work_mem")).rows, [{ work_mem: "2MB" }]);

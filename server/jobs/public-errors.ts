@@ -10,13 +10,18 @@ const PUBLIC_ERRORS: Partial<Record<DriverErrorCode, string>> = {
   name_refused: "the name of a role or database was refused",
   start_failed: "the compute did not start",
   dump_failed: "the schema of the other branch could not be read",
-  schema_refused: "the schema of the other branch could not be loaded; the server's log has the reason",
+  schema_refused: "the schema of the other branch could not be loaded",
   fenced: "the node has lost touch with the database and starts nothing until it is back",
   not_running: "the compute of the branch it is made from is not ready",
 };
 const INTERNAL_ERROR = "internal error; the server's log has the detail";
 
 export function publicErrorOf(error: unknown): string {
-  if (error instanceof DriverError && error.code === "no_room") return error.message;
-  return (error instanceof DriverError && PUBLIC_ERRORS[error.code]) || INTERNAL_ERROR;
+  if (!(error instanceof DriverError)) return INTERNAL_ERROR;
+  const { code, message, told } = error;
+  if (code === "no_room") return message;
+  const meaning = PUBLIC_ERRORS[code];
+  if (meaning === undefined) return INTERNAL_ERROR;
+  if (told !== undefined) return `${meaning}: ${told}`;
+  return code === "schema_refused" ? `${meaning}; the server's log has the reason` : meaning;
 }

@@ -16,7 +16,7 @@ export type PostgresErrorCode =
   | "port_taken"
   /** `postgres` ended before it was ready. */
   | "start_failed"
-  /** PostgreSQL refuses a setting or its value. */
+  /** PostgreSQL refuses a setting or its value; the message is its words about that alone, without a path. */
   | "setting_refused"
   /** More shared memory is asked for than the machine gives. */
   | "no_memory"

@@ -142,6 +142,34 @@ describe("a branch with a schema alone", () => {
     await plane.call("DELETE", `/projects/${other.project.id}`);
   });
 
+  it("one whose schema cannot be loaded fails, and its operation says of which database, and PostgreSQL's reason", async () => {
+    const other = await createProject(plane);
+    await carryOut();
+    const from = other.connection_uris[0].connection_uri;
+    const path = `/projects/${other.project.id}`;
+    await queryAsClient(
+      from,
+      `create function ours() returns int language plpgsql immutable as 'begin return 1; end';
+       create table t (n int); create index on t (n) where n > ours()`,
+    );
+    const failWith = async (words: string) => {
+      await queryAsClient(
+        from,
+        `create or replace function ours() returns int language plpgsql immutable as $$begin raise '${words}'; end$$`,
+      );
+      await plane.call("POST", `${path}/branches`, { body: { branch: { init_source: "schema-only" } } });
+      await carryOut();
+      type Told = { action: string; status: string; error?: string };
+      const { body } = await plane.call<{ operations: Told[] }>("GET", `${path}/operations?limit=1`);
+      return [body.operations[0]?.status, body.operations[0]?.error];
+    };
+    const meaning = "the schema of the other branch could not be loaded";
+    assert.deepEqual(await failWith("not here"), ["failed", `${meaning}: database "neondb": not here`]);
+    assert.deepEqual(await failWith("at /secret/path"), ["failed", `${meaning}; the server's log has the reason`]);
+    assert.match(plane.logged(), /at \/secret\/path/);
+    await plane.call("DELETE", path);
+  });
+
   it("a branch with work to do is not copied from yet, and a moment of the past not at all", async () => {
     await plane.call("POST", `${path}/${root.branch.id}/roles`, { body: { role: { name: "guest" } } });
     assert.equal((await create()).status, 423);

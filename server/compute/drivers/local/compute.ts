@@ -489,7 +489,8 @@ function blameSettings(error: unknown, spec: ComputeSpec): unknown {
   if (!(error instanceof PostgresError && error.code === "no_memory")) return error;
   const names = reservedFor(spec);
   if (names.length === 0) return new DriverError("start_failed", error.message, { cause: error });
-  return new DriverError("setting_refused", `${names.join(", ")}: ${error.message}`, { cause: error });
+  const told = `${names.join(", ")}: ${error.message}`;
+  return new DriverError("setting_refused", told, { cause: error, told });
 }
 
 /** Maps what the room of processes throws to what drivers promise. */
@@ -497,8 +498,9 @@ function translate(error: unknown): unknown {
   if (!(error instanceof PostgresError)) return error;
   switch (error.code) {
     case "port_taken":
-    case "setting_refused":
       return new DriverError(error.code, error.message, { cause: error });
+    case "setting_refused":
+      return new DriverError(error.code, error.message, { cause: error, told: error.message });
     case "start_failed":
     case "start_timeout":
       return new DriverError("start_failed", "the compute did not start", { cause: error });

@@ -139,12 +139,29 @@ async function load(address: AdminAddress, database: string, sql: string): Promi
     await session.query(asLoader(sql));
   } catch (error) {
     const { message } = error as Error;
+    const words = tellable(error);
     throw new DriverError("schema_refused", `the schema of ${identifier(database)} could not be loaded: ${message}`, {
       cause: error,
+      told: words && `database ${identifier(database)}: ${words}`,
     });
   } finally {
     await session.end().catch(() => {});
   }
+}
+
+const LONGEST_REASON = 500;
+/** Classes of errors about the machine and PostgreSQL itself: resources, its operation, files, its configuration, defects. */
+const OF_MACHINE = new Set(["53", "57", "58", "F0", "XX"]);
+
+/**
+ * PostgreSQL's words about a schema, for people who may read that schema; undefined where it may be the machine that they are
+ * about, one of its files say, or where they are not PostgreSQL's.
+ */
+export function tellable(error: unknown): string | undefined {
+  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return undefined;
+  const { code, message } = error;
+  if (OF_MACHINE.has(code.slice(0, 2)) || /(^|[^\w/])\/[\w.]/.test(message)) return undefined;
+  return [...message].slice(0, LONGEST_REASON).join("");
 }
 
 /** What a role granted who is not the owner, `pg_dump` grants as that role; the loader becomes it in the way that it can. */
