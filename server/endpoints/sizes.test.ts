@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { EndpointDirectory } from "../gateway/endpoint-directory.ts";
+import { openLookups } from "../gateway/slots.ts";
 import { createProject, openPlane, type Plane, queryAsClient } from "../jobs/test-plane.ts";
 
 interface Endpoint {
@@ -146,7 +147,7 @@ describe("the size of a compute", () => {
     const [{ id }] = made.endpoints;
     const none = async () => undefined;
     const directory = new EndpointDirectory({
-      ...{ db: plane.db, verifiers: { find: none }, compute: plane.drivers().compute },
+      ...{ db: plane.db, lookups: openLookups(), verifiers: { find: none }, compute: plane.drivers().compute },
       wake: () => assert.fail("nobody connects"),
     });
     assert.equal((await directory.findTarget(id))?.max_connections, 97);

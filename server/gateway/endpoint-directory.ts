@@ -7,13 +7,15 @@ import { ComputeAway } from "./compute-session.ts";
 import type { ComputePlace, ComputeSocket, Directory, Login, Target } from "./directory.ts";
 import type { Links } from "./links/links.ts";
 import { VerifierChanged } from "./scram.ts";
-import { Slots } from "./slots.ts";
+import type { Slots } from "./slots.ts";
 import { findEndpointForGateway } from "./store.ts";
 import type { Verifiers } from "./verifiers.ts";
 import { SQLSTATE, WireError } from "./wire.ts";
 
 export interface EndpointDirectoryDeps {
   readonly db: Db;
+  /** See `openLookups`; the same that `verifiers` has. */
+  readonly lookups: Pick<Slots, "run">;
   readonly verifiers: Pick<Verifiers, "find">;
   readonly wake: (endpoint_id: string) => Promise<ComputeSocket>;
   readonly compute: Pick<ComputeDriver, "capabilities" | "ensurePooler">;
@@ -23,16 +25,10 @@ export interface EndpointDirectoryDeps {
 
 /** At every size. Neon's pooler takes 10,000; each costs this process, which serves the API too, two files and 94 kB. */
 const MAX_POOLED_CONNECTIONS = 2_000;
-/**
- * How many questions strangers can make us ask the database at a time. The pool is shared with the API, which a flood
- * at the gateway must not stop.
- */
-const LOOKUPS_AT_ONCE = 4;
 
 /** The directory as the control plane's rows and computes have it. */
 export class EndpointDirectory implements Directory {
   readonly #deps: EndpointDirectoryDeps;
-  readonly #slots = new Slots(LOOKUPS_AT_ONCE);
 
   constructor(deps: EndpointDirectoryDeps) {
     this.#deps = deps;
@@ -40,7 +36,8 @@ export class EndpointDirectory implements Directory {
 
   async findTarget(endpoint_id: string): Promise<Target | undefined> {
     if (!ID_PATTERNS.endpoint.test(endpoint_id)) return undefined;
-    const found = await this.#slots.run(() => findEndpointForGateway(this.#deps.db, endpoint_id));
+    const { db, lookups } = this.#deps;
+    const found = await lookups.run(() => findEndpointForGateway(db, endpoint_id));
     if (!found) return undefined;
     const { ips = [], protected_branches_only = false } = found.allowed_ips ?? {};
     return {
@@ -56,7 +53,7 @@ export class EndpointDirectory implements Directory {
     // No name in Postgres has a NUL or more than 63 bytes, and the database would refuse the question.
     if (!ID_PATTERNS.endpoint.test(endpoint_id) || role.includes("\0") || Buffer.byteLength(role) > 63)
       return undefined;
-    return await this.#slots.run(() => this.#deps.verifiers.find(endpoint_id, role));
+    return await this.#deps.verifiers.find(endpoint_id, role);
   }
 
   async wake(endpoint_id: string): Promise<ComputePlace> {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { ComputeDriver } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
-import type { Observation } from "../jobs/computes/observe-content.ts";
+import type { InTurn, Observation } from "../jobs/computes/observe-content.ts";
 import type { Job } from "../jobs/runner.ts";
 import type { Log } from "../log.ts";
 import { ownAccount } from "../postgres/account.ts";
@@ -17,6 +17,7 @@ import { Links } from "./links/links.ts";
 import { LinkServer } from "./links/server.ts";
 import { Ports } from "./ports.ts";
 import { reportTo } from "./report.ts";
+import { openLookups } from "./slots.ts";
 import { findNodeForGateway, listLinkDigestsForGateway, replaceDomainForGateway } from "./store.ts";
 import { TlsFiles } from "./tls-identity.ts";
 import { UseRecorder } from "./use.ts";
@@ -38,7 +39,7 @@ export interface OpenGatewayOptions {
   readonly wake: (endpoint_id: string) => Promise<ComputeSocket>;
   readonly rest: (endpoint_id: string, isIdle: () => boolean) => Promise<void>;
   /** Looks at what is in a compute that runs; undefined: its branch has gone. */
-  readonly observe: (endpoint_id: string, branch_id: string) => Promise<Observation | undefined>;
+  readonly observe: (endpoint_id: string, branch_id: string, inTurn: InTurn) => Promise<Observation | undefined>;
   readonly changePort: (endpoint_id: string) => Promise<unknown>;
   readonly node_id: string;
   /** Where the gateways of other nodes reach this one; absent: there are none. */
@@ -80,15 +81,16 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
   );
   const report = reportTo(log);
   const identity = options.link && (await openLinkIdentity(options));
-  const findNode = (endpoint_id: string) => findNodeForGateway(db, endpoint_id);
-  const links = identity && new Links({ node_id, identity, findNode });
+  const lookups = openLookups();
+  const findNode = (endpoint_id: string) => lookups.run(() => findNodeForGateway(db, endpoint_id));
+  const links = identity && new Links({ node_id, identity, findNode, clock });
   const verifiers = new Verifiers({
-    ...{ db, observe, node_id, links },
+    ...{ db, lookups, observe, node_id, links },
     trafficOf: (endpoint_id) => gateway.trafficOf(endpoint_id),
     onFailure: (endpoint_id, error) => report({ event: "failed", endpoint_id, error }),
   });
   const gateway: Gateway = new Gateway({
-    directory: new EndpointDirectory({ db, verifiers, wake, compute, links }),
+    directory: new EndpointDirectory({ db, lookups, verifiers, wake, compute, links }),
     tls: () => tls.identity,
     ...(domain === undefined ? {} : { domain: domain.name }),
     plaintext,

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { Writable } from "node:stream";
 import { after, before, describe, it } from "node:test";
+import pg from "pg";
 import { openTestDatabase, type TestDatabase } from "../../test/harness/database.ts";
 import { systemClock } from "../clock.ts";
 import { newOrganizationId } from "../ids.ts";
@@ -11,12 +12,17 @@ import { createMachinery } from "../jobs/reconcilers.ts";
 import { Sealer } from "../keys/seal.ts";
 import { Secret } from "../keys/secret.ts";
 import { createLog } from "../log.ts";
+import { until } from "../postgres/testing.ts";
 import { EndpointDirectory } from "./endpoint-directory.ts";
 import type { Gateway } from "./gateway.ts";
 import { idleJob } from "./jobs.ts";
 import { Ports } from "./ports.ts";
+import { openLookups } from "./slots.ts";
 import { ENDPOINT, makeStage, openFront, openSession, type Stage } from "./test-gateway.ts";
-import { Verifiers } from "./verifiers.ts";
+import { Verifiers, type VerifiersDeps } from "./verifiers.ts";
+
+/** Whose compute or node does not answer. */
+const HUNG = "ep-hung-river-1";
 
 describe("the gateway, with the control plane's rows", () => {
   let stage: Stage;
@@ -33,8 +39,12 @@ describe("the gateway, with the control plane's rows", () => {
   });
 
   /** A gateway as the composition root wires it; each has a memory of its own, as after a restart. */
-  async function open(t: Parameters<typeof openFront>[0]) {
+  async function open(
+    t: Parameters<typeof openFront>[0],
+    change: Partial<Pick<VerifiersDeps, "observe" | "links" | "lookups">> = {},
+  ) {
     const failures: unknown[] = [];
+    const { lookups = openLookups() } = change;
     let gateway: Gateway | undefined;
     let queries = 0;
     const { observe } = createMachinery({
@@ -43,16 +53,18 @@ describe("the gateway, with the control plane's rows", () => {
       log: createLog("error", new Writable({ write: (_chunk, _encoding, done) => done() })),
     });
     const verifiers = new Verifiers({
-      ...{ db: database.db, node_id: "node" },
-      observe: (id, branch_id) => {
+      ...{ db: database.db, lookups, node_id: "node" },
+      observe: (id, branch_id, inTurn) => {
         queries++;
-        return observe(id, branch_id);
+        return observe(id, branch_id, inTurn);
       },
       trafficOf: (id) => gateway?.trafficOf(id) ?? { settled: 0 },
       onFailure: (_, error) => failures.push(error),
+      ...change,
     });
     const directory = new EndpointDirectory({
       db: database.db,
+      lookups,
       verifiers,
       wake: () => stage.start(),
       compute: stage.drivers.compute,
@@ -64,7 +76,7 @@ describe("the gateway, with the control plane's rows", () => {
       },
     });
     gateway = front.gateway;
-    return { ...front, front, verifiers, failures, queries: () => queries };
+    return { ...front, front, directory, verifiers, failures, queries: () => queries };
   }
 
   const update = (values: object) =>
@@ -120,6 +132,75 @@ describe("the gateway, with the control plane's rows", () => {
     const { config, queries } = await open(t);
     for (let i = 0; i < 5; i++) await assert.rejects(openSession(config({ password: "wrong" })), { code: "28P01" });
     assert.equal(queries(), 1);
+  });
+
+  for (const { what, node_id } of [
+    { what: "the node of another does not answer", node_id: "far" },
+    { what: "another compute hangs", node_id: "node" },
+  ]) {
+    it(`lets people in at one endpoint while ${what}`, async (t) => {
+      const hanging = Promise.withResolvers<undefined>();
+      let waiting = 0;
+      const hang = () => {
+        waiting++;
+        return hanging.promise;
+      };
+      const { config, directory } = await open(t, {
+        links: { askVerifier: hang },
+        observe: (id) => (id === HUNG ? hang() : Promise.resolve(undefined)),
+      });
+      await insertBranch(database, { id: "br-hung", node_id }, HUNG);
+      const others = Array.from({ length: 8 }, (_, n) => directory.findVerifier(HUNG, `role_${n}`));
+      try {
+        await until("somebody waits", () => waiting > 0);
+        await (await openSession(config({ connectionTimeoutMillis: 5_000 }))).end();
+        assert.equal(waiting, node_id === "far" ? 4 : 1, "more waits than ought to");
+      } finally {
+        hanging.resolve(undefined);
+        await Promise.all(others);
+        await database.db.deleteFrom("branches").where("id", "=", "br-hung").execute();
+      }
+    });
+  }
+
+  it("asks the database no more than four questions at a time, whichever they are", async (t) => {
+    const lookups = openLookups();
+    const { directory, verifiers } = await open(t, { lookups });
+    const { connection } = database;
+    const other = new pg.Client("url" in connection ? connection.url : connection);
+    await other.connect();
+    t.after(() => other.end());
+    const waitsIn = async (lock: string, ask: () => Promise<unknown>) => {
+      await other.query(`BEGIN; ${lock}`);
+      const go_on = Promise.withResolvers<void>();
+      const asked = [...Array.from({ length: 3 }, () => lookups.run(() => go_on.promise)), ask()];
+      try {
+        await until("the database is asked", async () => {
+          const { rows } = await other.query("SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted");
+          return rows[0]?.n > 0;
+        });
+        let answered = false;
+        const fifth = async () => {
+          answered = true;
+        };
+        asked.push(lookups.run(fifth));
+        assert.equal(answered, false, lock);
+      } finally {
+        await other.query("ROLLBACK");
+        go_on.resolve();
+        await Promise.all(asked);
+      }
+    };
+    await database.db.updateTable("branches").set({ observed_digest: null }).execute();
+    await waitsIn("SELECT FROM branches FOR UPDATE", () => verifiers.refresh(ENDPOINT));
+    await waitsIn("LOCK TABLE endpoints", () => directory.findTarget(ENDPOINT));
+    await waitsIn("LOCK TABLE endpoints", () => verifiers.find(ENDPOINT, "owner"));
+    await stage.drivers.compute.suspend(ENDPOINT, "fast");
+    const { verifiers: anew } = await open(t, { lookups });
+    await waitsIn("LOCK TABLE observed_verifiers", () => anew.find(ENDPOINT, "owner"));
+    await database.db.deleteFrom("observed_verifiers").execute();
+    await waitsIn("LOCK TABLE roles", () => anew.find(ENDPOINT, "owner"));
+    await stage.start();
   });
 
   it("honours the project's allowed addresses, for protected branches alone where that is wished", async (t) => {
@@ -289,20 +370,30 @@ async function insertRows({ db }: TestDatabase, stage: Stage): Promise<void> {
     deleted_at: null,
   };
   await db.insertInto("projects").values(project).execute();
-  const branch = { id: "br-a", project_id: project.id, node_id: "node", storage_id: "br-a", parent_id: null };
-  const blank = { expires_at: null, ttl_interval_seconds: null, logical_size: null, created_by: null };
-  const password = { admin_password: Buffer.from("x"), admin_password_of: ENDPOINT };
+  await insertBranch({ db }, { id: "br-a", node_id: "node" }, ENDPOINT, stage.spec.port);
+  const role = { branch_id: "br-a", name: "owner", password: Buffer.from("sealed"), verifier: stage.verifier };
+  await db.insertInto("roles").values(role).execute();
+}
+
+async function insertBranch(
+  { db }: Pick<TestDatabase, "db">,
+  { id, node_id }: { readonly id: string; readonly node_id: string },
+  endpoint_id: string,
+  port = 0,
+): Promise<void> {
+  const project_id = "calm-river-1";
+  const branch = { id, project_id, node_id, storage_id: id, parent_id: null, name: id, is_default: id === "br-a" };
+  const blank = { expires_at: null, ttl_interval_seconds: null, logical_size: null, created_by: null, reset: null };
+  const password = { admin_password: Buffer.from("x"), admin_password_of: endpoint_id };
   await db
     .insertInto("branches")
-    .values({ ...branch, ...blank, ...password, name: "main", is_default: true, current_state: "ready", reset: null })
+    .values({ ...branch, ...blank, ...password, current_state: "ready" })
     .execute();
   await db
     .insertInto("endpoints")
     .values({
-      ...{ id: ENDPOINT, project_id: project.id, branch_id: "br-a", name: null, host: "127.0.0.1" },
-      ...{ port: stage.spec.port, current_state: "active", started_at: null },
+      ...{ id: endpoint_id, project_id, branch_id: id, name: null, host: "127.0.0.1" },
+      ...{ port, current_state: "active", started_at: null },
     })
     .execute();
-  const role = { branch_id: "br-a", name: "owner", password: Buffer.from("sealed"), verifier: stage.verifier };
-  await db.insertInto("roles").values(role).execute();
 }

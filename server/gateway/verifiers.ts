@@ -1,8 +1,9 @@
 import { DriverError } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
-import type { Observation } from "../jobs/computes/observe-content.ts";
+import type { InTurn, Observation } from "../jobs/computes/observe-content.ts";
 import type { Links } from "./links/links.ts";
 import { SingleFlight } from "./single-flight.ts";
+import { KeyedSlots, type Slots } from "./slots.ts";
 import {
   type EndpointRow,
   findEndpointForGateway,
@@ -13,8 +14,10 @@ import type { Traffic } from "./traffic.ts";
 
 export interface VerifiersDeps {
   readonly db: Db;
+  /** See `openLookups`. */
+  readonly lookups: Pick<Slots, "run">;
   /** Looks at what is in a compute, and keeps it; undefined: its branch has gone. */
-  readonly observe: (endpoint_id: string, branch_id: string) => Promise<Observation | undefined>;
+  readonly observe: (endpoint_id: string, branch_id: string, inTurn: InTurn) => Promise<Observation | undefined>;
   readonly node_id: string;
   /** The way to other nodes, which know more of their computes than the rows do; absent: there are none. */
   readonly links?: Pick<Links, "askVerifier"> | undefined;
@@ -22,6 +25,9 @@ export interface VerifiersDeps {
   /** What was read could not be kept, or could not be read although the compute runs. */
   readonly onFailure: (endpoint_id: string, error: unknown) => void;
 }
+
+/** How many links strangers can make us open to the node of one endpoint, which may not answer. */
+const ASKED_AT_ONCE = 4;
 
 /** What was true of an endpoint at a moment. As long as that does not change, neither do its verifiers. */
 interface Moment {
@@ -51,6 +57,7 @@ export class Verifiers {
   readonly #deps: VerifiersDeps;
   readonly #seen = new Map<string, Seen>();
   readonly #reads: SingleFlight<Seen | Unseen>;
+  readonly #asked = new KeyedSlots(ASKED_AT_ONCE);
 
   constructor(deps: VerifiersDeps) {
     this.#deps = deps;
@@ -58,8 +65,8 @@ export class Verifiers {
   }
 
   async find(endpoint_id: string, role: string): Promise<string | undefined> {
-    const { db } = this.#deps;
-    const endpoint = await findEndpointForGateway(db, endpoint_id);
+    const { db, lookups, links } = this.#deps;
+    const endpoint = await lookups.run(() => findEndpointForGateway(db, endpoint_id));
     if (!endpoint) {
       this.#seen.delete(endpoint_id);
       return undefined;
@@ -68,11 +75,13 @@ export class Verifiers {
       const seen = await this.#current(endpoint_id, endpoint);
       if (typeof seen === "object") return seen.verifiers.get(role);
     } else {
-      const told = await this.#deps.links?.askVerifier(endpoint_id, role);
+      const told = links && (await this.#asked.run(endpoint_id, () => links.askVerifier(endpoint_id, role)));
       if (told) return told.verifier;
     }
-    const observed = await listObservedVerifiersForGateway(db, endpoint.branch_id, endpoint.storage_id);
-    return observed.size > 0 ? observed.get(role) : await findVerifierForGateway(db, endpoint.branch_id, role);
+    const { branch_id, storage_id } = endpoint;
+    const observed = await lookups.run(() => listObservedVerifiersForGateway(db, branch_id, storage_id));
+    if (observed.size > 0) return observed.get(role);
+    return await lookups.run(() => findVerifierForGateway(db, branch_id, role));
   }
 
   /**
@@ -100,13 +109,13 @@ export class Verifiers {
   }
 
   async #read(endpoint_id: string): Promise<Seen | Unseen> {
-    const { db, observe, onFailure, trafficOf } = this.#deps;
-    const endpoint = await findEndpointForGateway(db, endpoint_id);
+    const { db, lookups, observe, onFailure, trafficOf } = this.#deps;
+    const endpoint = await lookups.run(() => findEndpointForGateway(db, endpoint_id));
     if (!endpoint) return "away";
     // Of before it was looked at.
     const { settled } = trafficOf(endpoint_id);
     try {
-      const seen = await observe(endpoint_id, endpoint.branch_id);
+      const seen = await observe(endpoint_id, endpoint.branch_id, (work) => lookups.run(work));
       if (!seen) return "away";
       const { storage_id, applied_revision, verifiers } = seen;
       const read = { as_of: { storage_id, applied_revision, settled }, verifiers };

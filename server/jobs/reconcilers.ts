@@ -3,7 +3,7 @@ import { schemasJob } from "./branches/schemas.ts";
 import { changePort } from "./computes/change-port.ts";
 import { computesJob } from "./computes/computes.ts";
 import { ComputeFailures } from "./computes/failures.ts";
-import { type Observation, observeContent } from "./computes/observe-content.ts";
+import { type InTurn, type Observation, observeContent } from "./computes/observe-content.ts";
 import { createWaking, type Waking } from "./computes/wake.ts";
 import type { JobDeps, ReconcilerDeps } from "./deps.ts";
 import { KeyedLock } from "./keyed-lock.ts";
@@ -19,7 +19,7 @@ export interface Machinery {
   readonly jobs: Job[];
   readonly waking: Waking;
   /** Makes the rows of a branch say what is in its running compute. */
-  readonly observe: (endpoint_id: string, branch_id: string) => Promise<Observation | undefined>;
+  readonly observe: (endpoint_id: string, branch_id: string, inTurn?: InTurn) => Promise<Observation | undefined>;
   /** Gives an endpoint another port at the gateway. */
   readonly changePort: (endpoint_id: string) => Promise<void>;
 }
@@ -43,7 +43,7 @@ export function createMachinery(deps: ReconcilerDeps): Machinery {
   return {
     jobs,
     waking: createWaking(shared),
-    observe: (endpoint_id, branch_id) => observeContent(shared, endpoint_id, branch_id),
+    observe: (endpoint_id, branch_id, inTurn) => observeContent(shared, endpoint_id, branch_id, inTurn),
     changePort: (endpoint_id) => changePort(shared, endpoint_id),
   };
 }

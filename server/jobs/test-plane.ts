@@ -142,7 +142,7 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
     },
     wake: (id) => machinery().waking.wake(id),
     rest: (id, isIdle) => machinery().waking.rest(id, isIdle),
-    observe: (id, branch_id) => machinery().observe(id, branch_id),
+    observe: (id, branch_id, inTurn) => machinery().observe(id, branch_id, inTurn),
     changePort: (id) => machinery().changePort(id),
   });
 

@@ -1,4 +1,5 @@
 import { connect, type TLSSocket } from "node:tls";
+import type { Clock } from "../../clock.ts";
 import { ComputeAway } from "../compute-session.ts";
 import type { DistantCompute, Login, Reached } from "../directory.ts";
 import { Inbox } from "../inbox.ts";
@@ -20,11 +21,14 @@ export interface LinksDeps {
   readonly node_id: string;
   readonly identity: LinkIdentity;
   readonly findNode: (endpoint_id: string) => Promise<EndpointNode | undefined>;
+  readonly clock: Pick<Clock, "monotonic_ms">;
 }
 
 const CONNECT_WITHIN_MS = 3_000;
 /** A stranger waits for this one. */
 const VERIFIER_WITHIN_MS = 1_000;
+/** For so long a node that let one wait in vain is not asked for strangers, who have the answer of the rows. */
+const SILENT_FOR_MS = 5_000;
 /** Waking, and a branch that is being made, included. */
 const SESSION_WITHIN_MS = 60_000;
 /** How often it is looked meanwhile whether the node is still there to the database. */
@@ -33,6 +37,8 @@ const LOOK_AGAIN_MS = 1_000;
 /** This node's way to the computes of others. */
 export class Links {
   readonly #deps: LinksDeps;
+  /** Until when nodes count as silent. */
+  readonly #silent = new Map<string, number>();
 
   constructor(deps: LinksDeps) {
     this.#deps = deps;
@@ -58,6 +64,8 @@ export class Links {
   async askVerifier(endpoint_id: string, role: string): Promise<{ readonly verifier?: string } | undefined> {
     const node = await this.#deps.findNode(endpoint_id);
     if (node === undefined || node.lost !== undefined) return undefined;
+    if (this.#deps.clock.monotonic_ms() < (this.#silent.get(node.node_id) ?? Number.NEGATIVE_INFINITY))
+      return undefined;
     try {
       const { link, inbox, answer } = await this.#ask(node, { ask: "verifier", endpoint_id, role }, VERIFIER_WITHIN_MS);
       inbox.detach();
@@ -109,7 +117,7 @@ export class Links {
     }
   }
 
-  async #connect({ address, certificate_digest }: EndpointNode): Promise<TLSSocket> {
+  async #connect({ node_id, address, certificate_digest }: EndpointNode): Promise<TLSSocket> {
     const { hostname, port } = new URL(`link://${address ?? "none:0"}`);
     const link = connect({
       host: hostname.replace(/^\[|\]$/g, ""),
@@ -121,11 +129,15 @@ export class Links {
     });
     const away = (why: string, cause?: unknown) => new ComputeAway(`the node of the compute ${why}`, { cause });
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => link.destroy(away("does not answer")), CONNECT_WITHIN_MS);
+      const timer = setTimeout(() => {
+        this.#silent.set(node_id, this.#deps.clock.monotonic_ms() + SILENT_FOR_MS);
+        link.destroy(away("does not answer"));
+      }, CONNECT_WITHIN_MS);
       const failed = (error?: unknown) => reject(error instanceof ComputeAway ? error : away("is not there", error));
       link.once("error", failed).once("close", failed);
       link.once("secureConnect", () => {
         clearTimeout(timer);
+        this.#silent.delete(node_id);
         link.off("close", failed);
         resolve();
       });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { PresentContent } from "../../compute/driver.ts";
+import type { Tx } from "../../db/pool.ts";
 import { openRolePassword, sealRolePassword } from "../../roles/password.ts";
 import type { JobDeps } from "../deps.ts";
 import { followContent, isPasswordKept } from "./follow-content.ts";
@@ -20,6 +21,9 @@ export interface Observation {
   readonly verifiers: ReadonlyMap<string, string>;
 }
 
+/** Does something with the database when its turn has come. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 /**
  * Looks at the roles and databases in a running compute, and makes the rows of its branch follow: what people do with SQL
  * is the truth, and the API tells it. Costs one query, and more only where something has changed. Undefined: the branch has
@@ -29,11 +33,12 @@ export async function observeContent(
   deps: JobDeps,
   compute_id: string,
   branch_id: string,
+  inTurn: InTurn = (work) => work(),
 ): Promise<Observation | undefined> {
   // One at a time: the rows must not follow an older look after a newer one.
   return await deps.observations.run(branch_id, async () => {
     const { db, node_id } = deps;
-    const branch = await findObservableForJob(db, node_id, branch_id);
+    const branch = await inTurn(() => findObservableForJob(db, node_id, branch_id));
     if (!branch) return undefined;
     const { storage_id, applied_revision } = branch;
     const present = await deps.compute.readContent(compute_id);
@@ -42,7 +47,7 @@ export async function observeContent(
       .update(JSON.stringify([storage_id, applied_revision, present]))
       .digest("base64");
     if (digest !== branch.observed_digest) {
-      await db.transaction().execute(async (tx) => {
+      const follow = async (tx: Tx) => {
         const rows = await holdContentForJob(tx, branch_id, branch);
         if (!rows) return;
         const { roles, databases } = followContent(rows, present, applied_revision);
@@ -55,7 +60,8 @@ export async function observeContent(
           databases: databases.changed,
         });
         await markContentObservedForJob(tx, branch_id, storage_id, verifiers, digest);
-      });
+      };
+      await inTurn(() => db.transaction().execute(follow));
     }
     return { storage_id, applied_revision, verifiers };
   });
