@@ -85,11 +85,12 @@ describe("whichever call of a driver fails, the work is done once it succeeds", 
   });
 
   for (const failing of CALLS) {
-    it(`${failing} fails, each second time`, async () => {
+    // Not each second time: the making of a branch with a schema alone has two removals of a compute, and would never end.
+    it(`${failing} fails, each third time`, async () => {
       let calls = 0;
       let failed = 0;
       drivers.switches.onCall = (call) => {
-        if (call !== failing || ++calls % 2 === 0) return;
+        if (call !== failing || calls++ % 3 > 0) return;
         failed++;
         throw new DriverError("start_failed", "as the test wants it");
       };
