@@ -209,6 +209,7 @@ export const deleteProjectEndpoint = contract({
   path: "/projects/{project_id}/endpoints/{endpoint_id}",
   tag,
   summary: "Delete a compute; the branch keeps its data",
+  description: "Refused while the branch is protected.",
   params: OfEndpoint,
   status: 200,
   response: EndpointWithOperations,

@@ -241,6 +241,16 @@ describe("the compute of a branch", () => {
     const endpoints = `/projects/${made.project.id}/endpoints`;
     assert.equal((await plane.call("POST", endpoints, { body })).status, 409);
     assert.equal((await patch({ name: "main compute" })).body.endpoint.name, "main compute");
+    const protect = async (wanted: boolean) => {
+      const branch = `/projects/${made.project.id}/branches/${made.branch.id}`;
+      assert.equal((await plane.call("PATCH", branch, { body: { branch: { protected: wanted } } })).status, 200);
+    };
+    await protect(true);
+    const refused = await plane.call<Answer & { message: string }>("DELETE", path);
+    assert.equal(refused.status, 422);
+    assert.match(refused.body.message, /^the branch is protected.*end its protection first$/);
+    assert.deepEqual(await queryAsClient(uri, "select n from kept"), [{ n: 7 }]);
+    await protect(false);
     assert.deepEqual(actions((await plane.call<Answer>("DELETE", path)).body), ["suspend_compute"]);
     assert.equal((await plane.call("GET", path)).status, 404);
     assert.equal((await plane.call("POST", endpoints, { body })).status, 423);

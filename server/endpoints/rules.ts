@@ -6,7 +6,14 @@ import { ApiError } from "../errors.ts";
 import { newEndpointId } from "../ids.ts";
 import { holdBranch, insertOperations } from "../operations/store.ts";
 import { checkGrowth, checkSettings, chooseCompute, chooseLimits, type Offered } from "./settings.ts";
-import { findExceededQuota, getEndpoint, insertEndpoint, markEndpointDeleted, updateEndpoint } from "./store.ts";
+import {
+  findExceededQuota,
+  getEndpoint,
+  insertEndpoint,
+  isBranchProtected,
+  markEndpointDeleted,
+  updateEndpoint,
+} from "./store.ts";
 
 /** Records a compute for a branch that has none. */
 export async function createEndpoint(
@@ -80,6 +87,12 @@ function workOf(before: Endpoint, after: Endpoint): OperationAction[] {
 /** Records the deletion of a compute. The branch keeps its data, and can be given another one. */
 export async function deleteEndpoint(access: ProjectAccess, endpoint_id: string) {
   const endpoint = await hold(access, endpoint_id);
+  if (await isBranchProtected(access, endpoint.branch_id)) {
+    throw new ApiError(
+      "unprocessable",
+      "the branch is protected, so its compute cannot be deleted; end its protection first",
+    );
+  }
   const operations = await record(access, endpoint, ["suspend_compute"]);
   await markEndpointDeleted(access, endpoint_id);
   return { endpoint, operations };

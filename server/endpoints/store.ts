@@ -111,6 +111,16 @@ function toEndpoint(row: Row, project: ProjectRow): Endpoint {
   };
 }
 
+export async function isBranchProtected(access: ProjectAccess, branch_id: string): Promise<boolean> {
+  const branch = await access.tx
+    .selectFrom("branches")
+    .select("protected")
+    .where("project_id", "=", access.project_id)
+    .where("id", "=", branch_id)
+    .executeTakeFirst();
+  return branch?.protected === true;
+}
+
 /** Which quota is used up, of the project or the branch. */
 export async function findExceededQuota(access: ProjectAccess, branch_id: string): Promise<string | undefined> {
   const branch = await access.tx
