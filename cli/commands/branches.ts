@@ -193,7 +193,7 @@ const setExpiration = command({
 
 const protect = command({
   name: "protect",
-  summary: "Protect a branch from being deleted, reset and restored, and its project from being deleted",
+  summary: "Protect a branch from being deleted, reset and restored, its compute and project from being deleted",
   args: branchArgument,
   options: projectOption,
   async run(invocation, { args, options }) {

@@ -15,7 +15,7 @@ import { holdBranch, insertOperations, shareBranch } from "../operations/store.t
 import { newRolePassword } from "../roles/password.ts";
 import { copyRoles, insertRole } from "../roles/store.ts";
 import { checkExpiry } from "./rules.ts";
-import { getDataOf, getDefaultBranch, insertBranch, insertChild, type NewChild } from "./store.ts";
+import { getBranch, getDataFor, getDefaultBranch, insertBranch, insertChild, type NewChild } from "./store.ts";
 
 export interface BranchDeps extends Offered {
   readonly sealer: Sealer;
@@ -66,8 +66,8 @@ export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, 
 }
 
 /**
- * Records a branch of a branch, or a root with only its schema, with its roles, passwords included, and databases, and
- * the operations that will make it.
+ * Records a branch of a branch, or a root with only its schema, with its roles and databases, and the operations that
+ * will make it. Passwords are the same, unless the other branch is protected: then they are new.
  */
 export async function createChildBranch(
   access: ProjectAccess,
@@ -91,7 +91,8 @@ export async function createChildBranch(
     ? await insertSchemaOnly(access, deps, { ...common, parent_id })
     : await insertChild(access, { ...common, parent_id });
   const as = schema_only ? "schema_only" : "same_data";
-  const roles = await copyRoles(access, deps.sealer, parent_id, id, as);
+  const passwords = (await getBranch(access, parent_id)).protected ? "new" : "same";
+  const roles = await copyRoles(access, deps.sealer, parent_id, id, { as, passwords });
   const databases = await copyDatabases(access, parent_id, id, as);
   const endpoints: Endpoint[] = [];
   for (const wish of computes) {
@@ -111,7 +112,7 @@ export async function createChildBranch(
 
 async function insertSchemaOnly(access: ProjectAccess, { sealer }: BranchDeps, child: NewChild): Promise<Branch> {
   const { parent_id, ...common } = child;
-  const { node_id, ...revisions } = await getDataOf(access, parent_id);
+  const { node_id, ...revisions } = await getDataFor(access, parent_id);
   return await insertBranch(access, {
     ...{ ...common, node_id, revisions },
     is_default: false,

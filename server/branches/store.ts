@@ -95,6 +95,7 @@ export interface NewBranch {
 export interface Revisions {
   readonly content_revision: number;
   readonly applied_revision: number;
+  readonly foreign_passwords: boolean;
 }
 
 /** Inserts a branch that begins without data; 409 when the name is taken. */
@@ -137,11 +138,11 @@ export async function insertChild(access: ProjectAccess, child: NewChild): Promi
   const { tx, project_id } = access;
   const parent = await tx
     .selectFrom("branches")
-    .select(["node_id", "admin_password", "admin_password_of", "content_revision", "applied_revision"])
+    .select(["admin_password", "admin_password_of"])
     .where("id", "=", parent_id)
     .executeTakeFirstOrThrow();
   const values = {
-    ...parent,
+    ...{ ...parent, ...(await getDataFor(access, parent_id)) },
     ...{ id, project_id, parent_id, name, created_by, expires_at, protected: child.protected },
     storage_id: id,
     is_default: false,
@@ -153,13 +154,18 @@ export async function insertChild(access: ProjectAccess, child: NewChild): Promi
   return await getBranch(access, id);
 }
 
-/** The node whose disk has a branch, and how far that has its roles and databases. */
-export async function getDataOf(access: ProjectAccess, branch_id: string): Promise<Revisions & { node_id: string }> {
-  return await access.tx
+/**
+ * For a branch of a branch: the node whose disk will have it, and how far its data will have its roles and databases. Of a
+ * protected one it has not the passwords that are its own.
+ */
+export async function getDataFor(access: ProjectAccess, parent_id: string): Promise<Revisions & { node_id: string }> {
+  const { protected: is_protected, ...data } = await access.tx
     .selectFrom("branches")
-    .select(["node_id", "content_revision", "applied_revision"])
-    .where("id", "=", branch_id)
+    .select(["node_id", "content_revision", "applied_revision", "foreign_passwords", "protected"])
+    .where("id", "=", parent_id)
     .executeTakeFirstOrThrow();
+  if (!is_protected) return data;
+  return { ...data, content_revision: data.content_revision + 1, foreign_passwords: true };
 }
 
 const NAME_TAKEN = "the project has a branch of this name; choose another one";
@@ -250,7 +256,7 @@ export async function insertBackup(access: ProjectAccess, branch_id: string, bac
     .selectFrom("branches")
     .select(["project_id", "node_id", "parent_id", "parent_lsn", "parent_timestamp", "init_source", "copy_method"])
     .select(["copied_bytes", "admin_password", "admin_password_of", "content_revision", "applied_revision"])
-    .select("created_by")
+    .select(["foreign_passwords", "created_by"])
     .where("id", "=", branch_id)
     .executeTakeFirstOrThrow();
   const values = {

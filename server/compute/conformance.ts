@@ -474,6 +474,47 @@ export function testDrivers(name: string, has_sql: boolean, open: () => Promise<
         ]);
       });
 
+      test("passwords that are not named are forgotten where the named ones are to be the only ones", async (t) => {
+        const { compute, endpoint_id, spec } = await makeBranch(t);
+        await compute.ensureRunning(endpoint_id, spec);
+        const [old, other] = [await scramVerifier("a password"), await scramVerifier("another password")];
+        const roleOf = (name: string, verifier: string) => ({ name, login: true, verifier });
+        await compute.apply(endpoint_id, { roles: [roleOf("kept", old), roleOf("left", old)], databases: [] });
+        const passwords = async () =>
+          Object.fromEntries(
+            (await compute.readContent(endpoint_id)).roles.map(({ name, login, verifier }) => [
+              name,
+              login && verifier,
+            ]),
+          );
+        await compute.apply(endpoint_id, { roles: [roleOf("kept", other)], databases: [] });
+        assert.deepEqual(await passwords(), { kept: other, left: old });
+        await compute.apply(endpoint_id, { roles: [roleOf("kept", old)], databases: [], sole_passwords: true });
+        assert.deepEqual(await passwords(), { kept: old, left: null });
+        await compute.apply(endpoint_id, { roles: [], databases: [], sole_passwords: true });
+        assert.deepEqual(await passwords(), { kept: null, left: null });
+        // The one of the superuser, which is ours, stays.
+        await compute.suspend(endpoint_id, "fast");
+        await compute.ensureRunning(endpoint_id, spec);
+        assert.deepEqual(await passwords(), { kept: null, left: null });
+      });
+
+      sqlTest("a forgotten password lets nobody in, whatever the name of its role", async (t) => {
+        const { compute, endpoint_id, query, login, roles } = await makeDatabase(t);
+        await query("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+        await query(`CREATE ROLE "Ü" LOGIN PASSWORD 'x'`, { ...login, database: "latin" });
+        await query(`CREATE ROLE "current_user" LOGIN PASSWORD 'x'; CREATE ROLE "asleep" PASSWORD 'x'`);
+        const left = {
+          text: "SELECT count(*)::int AS n FROM pg_authid WHERE rolpassword IS NOT NULL AND NOT rolsuper",
+        };
+        assert.deepEqual(await compute.query(endpoint_id, left), [{ n: 4 }]);
+        await query("SELECT 1", { ...login, user: "current_user", password: "x" });
+        await compute.apply(endpoint_id, { roles, databases: [], sole_passwords: true });
+        assert.deepEqual(await compute.query(endpoint_id, left), [{ n: 1 }]);
+        await query("SELECT 1");
+        await assert.rejects(query("SELECT 1", { ...login, user: "current_user", password: "x" }), { code: "28P01" });
+      });
+
       sqlTest("several databases are made at once, each with its owner and open to the group", async (t) => {
         const { compute, endpoint_id, query, roles } = await makeDatabase(t);
         const databases = ["one", "two", "three"].map((name) => ({ name, owner: "owner" }));

@@ -241,6 +241,8 @@ export interface DatabaseSpec {
 export interface ContentSpec {
   readonly roles: readonly RoleSpec[];
   readonly databases: readonly DatabaseSpec[];
+  /** Every role of people's that is not named loses its password, whatever its name. */
+  readonly sole_passwords?: boolean;
   readonly absent?: {
     /** Their sessions end; what they own goes to the owner of the database it lies in. */
     readonly roles?: readonly string[];

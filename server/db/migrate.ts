@@ -18,6 +18,7 @@ import * as compute_sizes from "./migrations/0017-compute-sizes.ts";
 import * as compute_failures from "./migrations/0019-compute-failures.ts";
 import * as logs_and_cancelling from "./migrations/0020-logs-and-cancelling.ts";
 import * as applied_sizes from "./migrations/0021-applied-sizes.ts";
+import * as protected_branches from "./migrations/0022-protected-branches.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -41,6 +42,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0019-compute-failures": compute_failures,
   "0020-logs-and-cancelling": logs_and_cancelling,
   "0021-applied-sizes": applied_sizes,
+  "0022-protected-branches": protected_branches,
 };
 
 /**

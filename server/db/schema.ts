@@ -217,6 +217,8 @@ export interface BranchTable {
   /** Goes up with every change to the branch's roles and databases, and the one that its data has. */
   content_revision: Generated<number>;
   applied_revision: Generated<number>;
+  /** Its data has passwords of a protected branch still: its compute forgets them when it is told of the revisions in between. */
+  foreign_passwords: Generated<boolean>;
   /** Of what the compute had when the rows last followed it. */
   observed_digest: Generated<string | null>;
   created_by: string | null;

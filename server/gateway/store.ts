@@ -15,6 +15,8 @@ export interface EndpointRow {
   /** Together they say whether what was read from the compute before can still be true. */
   readonly storage_id: string;
   readonly applied_revision: number;
+  /** Its compute is still to be told by what clients are let in. */
+  readonly foreign_passwords: boolean;
   readonly protected: boolean;
   readonly disabled: boolean;
   readonly size_cu: number;
@@ -29,6 +31,7 @@ export async function findEndpointForGateway(tx: Tx, endpoint_id: string): Promi
     .innerJoin("branches as b", "b.id", "e.branch_id")
     .innerJoin("projects as p", "p.id", "e.project_id")
     .select(["e.branch_id", "e.disabled", "b.node_id", "b.storage_id", "b.applied_revision", "b.protected"])
+    .select("b.foreign_passwords")
     .select("e.autoscaling_limit_max_cu as size_cu")
     .select(sql<string | null>`coalesce(p.quota_exceeded, b.quota_exceeded)`.as("quota_exceeded"))
     .select(sql<EndpointRow["allowed_ips"]>`p.settings -> 'allowed_ips'`.as("allowed_ips"))

@@ -49,7 +49,8 @@ type Unseen = "away" | "failed";
  * Which verifier each role has. The compute decides that and not our rows: people make roles and set passwords with
  * SQL. So a compute that runs is looked at, though not again as long as nobody has done anything there. What was seen is
  * kept in the database for when it sleeps, since asking it then would mean to wake it for a stranger. A role of a
- * compute that was never looked at has the verifier that the API gave it, or that it has in the branch's parent.
+ * compute that was never looked at has the verifier that the API gave it, or that it has in the branch's parent. So has a
+ * role of a branch that was made of a protected one, until that one's passwords are gone from its data.
  *
  * A verifier that is out of date lets nobody in: the proof is passed on to the compute, which has the last word.
  */
@@ -71,6 +72,7 @@ export class Verifiers {
       this.#seen.delete(endpoint_id);
       return undefined;
     }
+    if (endpoint.foreign_passwords) return await findVerifierForGateway(db, endpoint.branch_id, role);
     if (endpoint.node_id === this.#deps.node_id) {
       const seen = await this.#current(endpoint_id, endpoint);
       if (typeof seen === "object") return seen.verifiers.get(role);

@@ -7,7 +7,7 @@ import type { Sealer } from "../keys/seal.ts";
 import type { Secret } from "../keys/secret.ts";
 import { contentRevisionOf } from "../operations/store.ts";
 import { scramVerifier } from "../postgres/scram.ts";
-import { openRolePassword, sealRolePassword } from "./password.ts";
+import { newRolePassword, openRolePassword, sealRolePassword } from "./password.ts";
 
 /** The resource roles: the Postgres roles of a branch, whoever made them, and their passwords where the API set them. */
 
@@ -116,16 +116,22 @@ export async function listDatabasesOwnedBy(access: ProjectAccess, branch_id: str
   return rows.map((row) => row.name);
 }
 
+export interface CopiedRoles {
+  readonly as: CopiedAs;
+  /** `new`: whoever can log in gets one, also where nobody here knows the one before. */
+  readonly passwords: "same" | "new";
+}
+
 /**
- * Copies the roles of a branch, passwords included, to one that has none, and answers them with the passwords that are
- * known. What its compute has not been told yet, the other's will be.
+ * Copies the roles of a branch to one that has none, and answers them with the passwords that are known. What its compute
+ * has not been told yet, the other's will be; new passwords too.
  */
 export async function copyRoles(
   access: ProjectAccess,
   sealer: Sealer,
   from_id: string,
   to_id: string,
-  as: CopiedAs,
+  { as, passwords }: CopiedRoles,
 ): Promise<Role[]> {
   const rows = await access.tx
     .selectFrom("roles")
@@ -135,11 +141,13 @@ export async function copyRoles(
     .execute();
   const copies: Role[] = [];
   for (const { updated_at: _, name, password, oid, ...same } of rows) {
-    const secret = password === null ? undefined : openRolePassword(sealer, password, from_id, name);
+    const renewed = passwords === "new" && same.can_login && same.deleted_at === null ? newRolePassword() : undefined;
+    const secret = renewed ?? (password === null ? undefined : openRolePassword(sealer, password, from_id, name));
     const sealed = secret === undefined ? null : sealRolePassword(sealer, secret, to_id, name);
+    const own = renewed && { verifier: await scramVerifier(renewed.reveal()), revision: contentRevisionOf(to_id) };
     const row = await access.tx
       .insertInto("roles")
-      .values({ ...same, branch_id: to_id, name, password: sealed, oid: as === "same_data" ? oid : null })
+      .values({ ...same, ...own, branch_id: to_id, name, password: sealed, oid: as === "same_data" ? oid : null })
       .returning(COLUMNS)
       .executeTakeFirstOrThrow();
     if (same.deleted_at !== null) continue;

@@ -140,6 +140,35 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     assert.match(await fails(...past), /"expires_at" must be in the future/);
   });
 
+  test("branches create of a protected branch gives the new one a password of its own, as it prints", async () => {
+    const { id } = await neon<Branch>("branches", "get", "main");
+    const protect = (wanted: boolean) => {
+      const body = { branch: { protected: wanted } };
+      return server.expect(200, "PATCH", `/projects/${project_id}/branches/${id}`, { key: person.api_key, body });
+    };
+    const uriOf = async (branch: string) => new URL((await table("connection-string", branch)).trim());
+    const query = async (uri: URL) => await run("psql", [uri.href, "-XAtc", "select current_user"]);
+    await protect(true);
+    const args = ["branches", "create", "--name", "safe", "--project-id", project_id, "--output", "json"];
+    const { code, stdout, stderr } = await cli.run(...args);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /parent branch is protected; a unique role password has been generated for the new branch/);
+    const [made] = (JSON.parse(stdout) as { connection_uris: { connection_uri: string }[] }).connection_uris;
+    const printed = new URL(made?.connection_uri ?? "");
+    // It is tried at once: the gateway lets psql wait for the branch, and nobody in who has the other password.
+    assert.equal((await query(printed)).stdout.trim(), "neondb_owner");
+    await settle();
+    const [own, parents] = [await uriOf("safe"), await uriOf("main")];
+    assert.equal(own.password, printed.password);
+    assert.notEqual(own.password, parents.password);
+    const mixed = Object.assign(new URL(own), { password: parents.password });
+    assert.match((await query(mixed)).stderr, /password authentication failed/);
+    assert.equal((await query(parents)).stdout.trim(), "neondb_owner");
+    await protect(false);
+    await neon("branches", "delete", "safe");
+    await settle();
+  });
+
   test("branches list, get and create --no-compute, as JSON and as a table", async () => {
     await neon("branches", "create", "--name", "bare", "--no-compute", "--parent", "dev");
     await settle();

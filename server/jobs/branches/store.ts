@@ -47,8 +47,18 @@ function provenance({ lsn, at, method, copied_bytes }: BranchOrigin) {
   return { parent_lsn: lsn, parent_timestamp: at, copy_method: method, copied_bytes };
 }
 
-/** Seals a password for the row of another branch. */
-export type Reseal = (password: Buffer, from_branch_id: string, to_branch_id: string, name: string) => Buffer;
+/** What SQL cannot do with the passwords of roles. */
+export interface RolePasswords {
+  /** Seals one for the row of another branch. */
+  reseal(password: Buffer, from_branch_id: string, to_branch_id: string, name: string): Buffer;
+  /** Makes another one, sealed for its row. */
+  renew(branch_id: string, name: string): Promise<Credentials>;
+}
+
+export interface Credentials {
+  readonly password: Buffer | null;
+  readonly verifier: string | null;
+}
 
 /**
  * Gives a branch the data that its reset has made, and the roles and databases that belong to it. What it had
@@ -59,12 +69,12 @@ export async function finishResetForJob(
   branch: BranchRow,
   reset: BranchReset,
   origin: BranchOrigin,
-  reseal: Reseal,
+  passwords: RolePasswords,
 ) {
   const { id, storage_id } = branch;
   const { backup_id, source_id } = reset;
   if (backup_id !== null) {
-    await replaceContent(tx, id, backup_id, reseal);
+    await replaceContent(tx, id, backup_id, passwords);
     await copyRevisions(tx, id, backup_id);
     await tx
       .updateTable("branches")
@@ -97,14 +107,55 @@ export async function finishResetForJob(
     await markBranchReadyForJob(tx, backup_id);
   }
   if (source_id === id) return;
-  await replaceContent(tx, source_id, id, reseal);
+  const former = await listLogins(tx, id);
+  await replaceContent(tx, source_id, id, passwords);
   await copyRevisions(tx, source_id, id);
+  const source = await tx.selectFrom("branches").select("protected").where("id", "=", source_id).executeTakeFirst();
+  if (source?.protected === true) await giveOwnPasswords(tx, id, former, passwords);
+}
+
+/** By what each role of a branch logs in, as far as anything is known of it. */
+async function listLogins(tx: Tx, branch_id: string): Promise<Map<string, Credentials>> {
+  const rows = await tx
+    .selectFrom("roles")
+    .select(["name", "password", "verifier"])
+    .where("branch_id", "=", branch_id)
+    .where("can_login", "=", true)
+    .where("deleted_at", "is", null)
+    .execute();
+  return new Map(rows.map(({ name, ...credentials }) => [name, credentials]));
+}
+
+/** For a branch that has got the content of a protected one: roles that it had before log in as before, others anew. */
+async function giveOwnPasswords(
+  tx: Tx,
+  branch_id: string,
+  former: ReadonlyMap<string, Credentials>,
+  passwords: RolePasswords,
+): Promise<void> {
+  const { content_revision: revision } = await tx
+    .updateTable("branches")
+    .set((eb) => ({ content_revision: eb("content_revision", "+", 1), foreign_passwords: true }))
+    .where("id", "=", branch_id)
+    .returning("content_revision")
+    .executeTakeFirstOrThrow();
+  for (const name of (await listLogins(tx, branch_id)).keys()) {
+    const before = former.get(name);
+    const is_known = before !== undefined && (before.password !== null || before.verifier !== null);
+    const credentials = is_known ? before : await passwords.renew(branch_id, name);
+    await tx
+      .updateTable("roles")
+      .set({ ...credentials, revision })
+      .where("branch_id", "=", branch_id)
+      .where("name", "=", name)
+      .execute();
+  }
 }
 
 /** With the data of a branch come its roles and databases, and what its compute has not been told of them yet. */
 async function copyRevisions(tx: Tx, from_id: string, to_id: string): Promise<void> {
-  await sql`update branches set (content_revision, applied_revision, observed_digest) =
-    (select content_revision, applied_revision, null::text from branches where id = ${from_id})
+  await sql`update branches set (content_revision, applied_revision, foreign_passwords, observed_digest) =
+    (select content_revision, applied_revision, foreign_passwords, null::text from branches where id = ${from_id})
     where id = ${to_id}`.execute(tx);
 }
 
@@ -138,7 +189,7 @@ export async function abandonBranchForJob(tx: Tx, branch_id: string): Promise<vo
     .execute();
 }
 
-async function replaceContent(tx: Tx, from_id: string, to_id: string, reseal: Reseal): Promise<void> {
+async function replaceContent(tx: Tx, from_id: string, to_id: string, { reseal }: RolePasswords): Promise<void> {
   await tx.deleteFrom("databases").where("branch_id", "=", to_id).execute();
   await tx.deleteFrom("roles").where("branch_id", "=", to_id).execute();
   const roles = await tx.selectFrom("roles").selectAll().where("branch_id", "=", from_id).execute();

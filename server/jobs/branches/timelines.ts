@@ -1,7 +1,8 @@
 import type { CopyProgress } from "../../compute/driver.ts";
 import type { BranchReset } from "../../db/schema.ts";
 import { describeError } from "../../log.ts";
-import { openRolePassword, sealRolePassword } from "../../roles/password.ts";
+import { scramVerifier } from "../../postgres/scram.ts";
+import { newRolePassword, openRolePassword, sealRolePassword } from "../../roles/password.ts";
 import { findComputeForJob, markEndpointIdleForJob } from "../computes/store.ts";
 import { suspendCompute } from "../computes/suspend.ts";
 import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
@@ -14,7 +15,7 @@ import {
   getBranchForJob,
   listEndpointIdsForJob,
   markBranchReadyForJob,
-  type Reseal,
+  type RolePasswords,
 } from "./store.ts";
 
 /** Makes the data of a branch: empty for a root, a clone of its parent's, or of what it is restored from. The signal ends a copy. */
@@ -98,15 +99,25 @@ async function resetTimeline(
     if (compute) await markEndpointIdleForJob(deps.db, id);
   }
   await reach(deps, "reset_timeline:compute_suspended");
-  const reseal: Reseal = (password, from, to, name) =>
-    sealRolePassword(deps.sealer, openRolePassword(deps.sealer, password, from, name), to, name);
   await deps.db.transaction().execute(async (tx) => {
     await finishOperationForJob(tx, operation.id, deps.node_id);
-    await finishResetForJob(tx, branch, reset, origin, reseal);
+    await finishResetForJob(tx, branch, reset, origin, passwordsOf(deps));
   });
   await reach(deps, "reset_timeline:swapped");
   if (reset.backup_id === null) await removeReplaced(deps, branch.storage_id);
   await reach(deps, "reset_timeline:finished");
+}
+
+function passwordsOf({ sealer }: JobDeps): RolePasswords {
+  return {
+    reseal: (password, from, to, name) =>
+      sealRolePassword(sealer, openRolePassword(sealer, password, from, name), to, name),
+    async renew(branch_id, name) {
+      const password = newRolePassword();
+      const verifier = await scramVerifier(password.reveal());
+      return { password: sealRolePassword(sealer, password, branch_id, name), verifier };
+    },
+  };
 }
 
 /** What nobody has any more. Left behind here, it is an orphan for its job. */

@@ -14,10 +14,11 @@ export async function applyContent(deps: JobDeps, compute_id: string, branch_id:
   const content = await getContentForJob(deps.db, branch_id);
   const first = content.applied_revision === 0;
   const plan = first ? planFirstContent(content) : planContent(content, await deps.compute.readContent(compute_id));
-  if (!isEmpty(plan)) {
+  const sole_passwords = content.foreign_passwords;
+  if (sole_passwords || !isEmpty(plan)) {
     const { databases, absent } = plan;
     const roles = await Promise.all(plan.roles.map((role) => specOf(deps, branch_id, role)));
-    await deps.compute.apply(compute_id, { roles, databases, absent });
+    await deps.compute.apply(compute_id, { roles, databases, absent, sole_passwords });
   }
   await deps.db.transaction().execute((tx) => markContentAppliedForJob(tx, branch_id, content));
   // The gateway looks before it lets the first client in.
@@ -32,8 +33,10 @@ function isEmpty({ roles, databases, absent }: Plan): boolean {
 
 async function specOf(deps: JobDeps, branch_id: string, role: ContentRole): Promise<RoleSpec> {
   const { name, password } = role;
-  if (!role.can_login || password === null) return { name, login: false };
+  if (!role.can_login) return { name, login: false };
+  // One that was set with SQL, and that a restored branch keeps, is not known here.
   if (role.verifier !== null) return { name, login: true, verifier: role.verifier };
+  if (password === null) return { name, login: true };
   const verifier = await scramVerifier(openRolePassword(deps.sealer, password, branch_id, name).reveal());
   await updateVerifierForJob(deps.db, branch_id, name, verifier);
   return { name, login: true, verifier };

@@ -73,7 +73,7 @@ describe("rows that follow a compute", () => {
 
 describe("what a compute is told", () => {
   const content = (roles: ContentRole[], databases: ContentDatabase[] = []): Content => ({
-    ...{ content_revision: 2, applied_revision: 1, roles, databases },
+    ...{ content_revision: 2, applied_revision: 1, foreign_passwords: false, roles, databases },
   });
   const owner = presentRole("owner", 1);
   const quiet = { roles: [], databases: [], absent: { roles: [], databases: [] }, conflicts: [] };

@@ -280,12 +280,13 @@ export interface ContentRows {
 export interface Content extends ContentRows {
   readonly content_revision: number;
   readonly applied_revision: number;
+  readonly foreign_passwords: boolean;
 }
 
 export async function getContentForJob(tx: Tx, branch_id: string): Promise<Content> {
   const revisions = await tx
     .selectFrom("branches")
-    .select(["content_revision", "applied_revision"])
+    .select(["content_revision", "applied_revision", "foreign_passwords"])
     .where("id", "=", branch_id)
     .executeTakeFirstOrThrow();
   return { ...revisions, ...(await listContent(tx, branch_id)) };
@@ -458,7 +459,7 @@ export async function markContentAppliedForJob(tx: Tx, branch_id: string, conten
   }
   await tx
     .updateTable("branches")
-    .set({ applied_revision: revision })
+    .set({ applied_revision: revision, foreign_passwords: false })
     .where("id", "=", branch_id)
     .where("applied_revision", "<", revision)
     .execute();

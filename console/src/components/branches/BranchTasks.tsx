@@ -93,7 +93,8 @@ export function BranchTasks(props: BranchTasksProps) {
       >
         {() => (
           <p>
-            It cannot be deleted or reset then, and the project cannot be deleted either, until its protection is ended.
+            It cannot be deleted or reset then, nor its compute or the project deleted, until its protection is ended.
+            Branches that are made of it get passwords of their own.
           </p>
         )}
       </Confirm>

@@ -33,7 +33,7 @@ export function ResetBranchDialog({ node, branches, onClose }: ResetBranchDialog
     <Dialog
       open
       title={`Reset ${branch.name}?`}
-      description="It gets the data, roles and databases, passwords included, that another branch has at this moment. Its name, id and compute stay; connections to it end."
+      description="It gets the data, roles and databases, passwords included, that another branch has at this moment; of a protected branch it does not get the passwords. Its name, id and compute stay; connections to it end."
       onClose={onClose}
     >
       <ApiForm<Values>

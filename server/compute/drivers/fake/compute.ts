@@ -88,10 +88,11 @@ export class FakeComputes implements ComputeDriver {
           throw new TypeError("a role's verifier must be one that scramVerifier makes");
         }
       }
-      const { absent = {} } = content;
+      const { absent = {}, sole_passwords = false } = content;
+      const roles = sole_passwords ? branch.roles.map(({ verifier: _, ...role }) => role) : branch.roles;
       await this.#options.branches.put(branch_id, {
         ...branch,
-        roles: merge(branch.roles, content.roles, absent.roles),
+        roles: merge(roles, content.roles, absent.roles),
         databases: merge(branch.databases, content.databases, absent.databases).map(({ oid, name, owner = "" }) => {
           return { oid, name, owner };
         }),

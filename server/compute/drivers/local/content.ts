@@ -4,6 +4,7 @@ import { isScramVerifier } from "../../../postgres/scram.ts";
 import type { ContentSpec, DatabaseSpec, RoleSpec } from "../../driver.ts";
 import { checkNames, GROUP, MAINTENANCE_DATABASE, SPARE_DATABASE } from "../../names.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
+import { OF_PEOPLE } from "./read-content.ts";
 
 const identifier = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
@@ -14,7 +15,9 @@ export async function applyContent(address: AdminAddress, content: ContentSpec):
   checkNames(content);
   await asAdmin(address, MAINTENANCE_DATABASE, async (session) => {
     await renameDatabases(session, content.databases);
-    await makeDatabases(session, content.databases, await roleStatements(session, content.roles));
+    const first = content.sole_passwords ? [forgetOtherPasswords(content.roles)] : [];
+    first.push(...(await roleStatements(session, content.roles)));
+    await makeDatabases(session, content.databases, first);
     for (const name of absent.databases) await dropDatabase(session, name);
     for (const name of absent.roles) await dropRole(address, session, name);
   });
@@ -54,6 +57,13 @@ async function roleStatements(session: pg.Client, wanted: readonly RoleSpec[]): 
     // Its rights stay: it may be one that people have made with fewer.
     return same ? [] : [`ALTER ROLE ${name} ${login}`];
   });
+}
+
+/** In the table itself: a name may be in another encoding, or a key word to ALTER ROLE. */
+function forgetOtherPasswords(roles: readonly RoleSpec[]): string {
+  const names = roles.map(({ name }) => literal(name)).join();
+  return `UPDATE pg_authid SET rolpassword = NULL
+    WHERE ${OF_PEOPLE} AND rolpassword IS NOT NULL AND rolname <> ALL (ARRAY[${names}]::text[])`;
 }
 
 /** PostgreSQL renames a database that nobody is in: nobody gets in meanwhile, and whoever is in has to go. */
