@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import {
   type CreatedProject,
+  connectAs,
   createProject,
   jobNamed,
   openPlane,
   type Plane,
   queryAsClient,
+  runOnce,
 } from "../jobs/test-plane.ts";
 
 interface Branch {
@@ -161,6 +163,25 @@ describe("branches", () => {
     }
     assert.deepEqual((await plane.onMachine()).branches, [root.branch.id]);
   }
+
+  it("have the passwords that were told with them, also where their parent's change before it is copied", async () => {
+    const { body } = await create({ name: "slow" });
+    const of_child = () => plane.db.updateTable("operations").where("branch_id", "=", body.branch.id);
+    const later = new Date(Date.now() + HOUR_MS).toISOString();
+    await of_child().set({ retry_at: later }).execute();
+    const role = `${path}/${root.branch.id}/roles/neondb_owner`;
+    const { body: reset } = await plane.call<{ role: { password: string } }>("POST", `${role}/reset_password`);
+    await runOnce(plane.reconcilers());
+    const { password } = reset.role;
+    uri = connectAs(uri, { role: "neondb_owner", password });
+    assert.deepEqual(await notes(uri), []);
+    await of_child().set({ retry_at: null }).execute();
+    await carryOut();
+    assert.deepEqual(await notes(uriOf(body)), []);
+    const refused = queryAsClient(connectAs(uriOf(body), { role: "neondb_owner", password }), "select");
+    await assert.rejects(refused, { code: "28P01" });
+    await removeAll(body);
+  });
 
   it("take an empty name of a parent, and of a backup, for none, as Neon's document has it", async () => {
     const child = await made({ parent_id: "" }, {});

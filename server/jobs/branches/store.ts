@@ -43,6 +43,26 @@ export async function markBranchReadyForJob(tx: Tx, branch_id: string, origin?: 
     .execute();
 }
 
+/**
+ * Where the parent's roles were changed after the request and before their copy, a new branch's data may have other
+ * passwords than its rows, which its people were told: its compute is to be told those once more.
+ */
+export async function repeatPasswordsForJob(tx: Tx, branch_id: string): Promise<void> {
+  const { rows } = await sql<{ revision: number }>`
+    update branches as b set content_revision = b.content_revision + 1 from branches as parent
+    where b.id = ${branch_id} and parent.id = b.parent_id and parent.content_revision > b.content_revision
+    returning b.content_revision as revision`.execute(tx);
+  const [told] = rows;
+  if (told === undefined) return;
+  await tx
+    .updateTable("roles")
+    .set({ revision: told.revision })
+    .where("branch_id", "=", branch_id)
+    .where("password", "is not", null)
+    .where("deleted_at", "is", null)
+    .execute();
+}
+
 function provenance({ lsn, at, method, copied_bytes }: BranchOrigin) {
   return { parent_lsn: lsn, parent_timestamp: at, copy_method: method, copied_bytes };
 }

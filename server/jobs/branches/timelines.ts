@@ -16,6 +16,7 @@ import {
   listEndpointIdsForJob,
   markBranchReadyForJob,
   type RolePasswords,
+  repeatPasswordsForJob,
 } from "./store.ts";
 
 /** Makes the data of a branch: empty for a root, a clone of its parent's, or of what it is restored from. The signal ends a copy. */
@@ -29,6 +30,7 @@ export async function createTimeline(deps: JobDeps, operation: ClaimedOperation,
   await deps.db.transaction().execute(async (tx) => {
     await finishOperationForJob(tx, operation.id, deps.node_id);
     await markBranchReadyForJob(tx, branch.id, origin);
+    await repeatPasswordsForJob(tx, branch.id);
   });
   await reach(deps, "create_timeline:finished");
 }
