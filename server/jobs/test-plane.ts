@@ -84,7 +84,14 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
   const machinery = (overrides: Partial<ReconcilerDeps> = {}) =>
     createMachinery({ db, sealer, ...drivers, clock: systemClock, log, node_id: NODE_ID, ...overrides });
   /** The jobs that a request waits for: they are poked like the others and, unlike them, run at once. */
-  const runAtOnce = (name: string) => () => void jobNamed(machinery().jobs, name).run(NEVER);
+  const runAtOnce = (name: string) => () => {
+    const run = jobNamed(machinery().jobs, name)
+      .run(NEVER)
+      .finally(() => at_once.delete(run));
+    at_once.add(run);
+  };
+  /** Such runs ask the database once more after they have answered, and must not find it gone. */
+  const at_once = new Set<Promise<void>>();
   const app = await createApp({
     routes: [
       ...apiKeyRoutes(),
@@ -215,6 +222,7 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
 
     async close(): Promise<void> {
       await app.close();
+      await Promise.allSettled(at_once);
       await gateway.close(0);
       await recorder.stop();
       await drivers.compute.shutdown();
