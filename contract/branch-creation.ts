@@ -1,4 +1,5 @@
 import Type from "typebox";
+import { AnnotationValue } from "./annotations.ts";
 import { Branch } from "./branches.ts";
 import { Body, OneOf, PRINTABLE, ResourceId, ResourceIdOrEmpty, Timestamp } from "./common.ts";
 import { ConnectionDetails } from "./connection.ts";
@@ -36,7 +37,7 @@ export const createProjectBranch = contract({
       ),
     ),
     endpoints: Type.Optional(Type.Array(EndpointOptions, { maxItems: 1 })),
-    annotation_value: Type.Optional(Body({})),
+    annotation_value: Type.Optional(AnnotationValue),
   }),
   body_optional: true,
   status: 201,

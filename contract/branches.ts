@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { Annotation } from "./annotations.ts";
 import { Body, Nullable, OneOf, PRINTABLE, ResourceId, Timestamp } from "./common.ts";
 import { Operation } from "./operations.ts";
 import { contract } from "./route.ts";
@@ -45,12 +46,8 @@ export const Branch = Type.Object({
 });
 export type Branch = Static<typeof Branch>;
 
-/** The neon CLI reads `annotations[id]` unchecked, so the map is always there, empty or not. */
-const Annotations = Type.Object({});
-const Annotation = Type.Object({
-  object: Type.Object({ type: Type.String(), id: Type.String() }),
-  value: Type.Record(Type.String(), Type.String()),
-});
+/** Of those branches that have one. The neon CLI reads `annotations[id]` unchecked, so the map is always there. */
+const Annotations = Type.Record(Type.String(), Annotation);
 
 const OfProject = Type.Object({ project_id: ResourceId });
 const BranchWithOperations = Type.Object({ branch: Branch, operations: Type.Array(Operation) });

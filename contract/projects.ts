@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { AnnotationValue } from "./annotations.ts";
 import { Branch } from "./branches.ts";
 import { Body, Empty, Pagination, PRINTABLE, pageQuery, ResourceId, Timestamp } from "./common.ts";
 import { AutoscalingLimits } from "./compute-size.ts";
@@ -174,6 +175,7 @@ export const createProject = contract({
           name: Type.Optional(Name),
           role_name: Type.Optional(PostgresName),
           database_name: Type.Optional(PostgresName),
+          annotations: Type.Optional(AnnotationValue),
         }),
       ),
     }),

@@ -1,3 +1,4 @@
+import type { AnnotationValue } from "@latchkey/contract/annotations.ts";
 import type { createProjectBranch } from "@latchkey/contract/branch-creation.ts";
 import type { Branch } from "@latchkey/contract/branches.ts";
 import type { Endpoint } from "@latchkey/contract/endpoints.ts";
@@ -14,6 +15,7 @@ import type { Sealer } from "../keys/seal.ts";
 import { holdBranch, insertOperations, shareBranch } from "../operations/store.ts";
 import { newRolePassword } from "../roles/password.ts";
 import { copyRoles, insertRole } from "../roles/store.ts";
+import { insertAnnotation } from "./annotations.ts";
 import { checkExpiry } from "./rules.ts";
 import { getBranch, getDataFor, getDefaultBranch, insertBranch, insertChild, type NewChild } from "./store.ts";
 
@@ -30,6 +32,7 @@ export interface RootBranch {
   /** Names that have been checked. */
   readonly role_name: string;
   readonly database_name: string;
+  readonly annotations?: AnnotationValue | undefined;
 }
 
 /**
@@ -48,6 +51,7 @@ export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, 
     created_by: access.project.created_by,
     admin_password: sealAdminPassword(sealer, newAdminPassword(), branch_id),
   });
+  await insertAnnotation(access, branch_id, wanted.annotations);
   const password = newRolePassword();
   const role = await insertRole(access, sealer, { branch_id, name: wanted.role_name, password });
   const database = await insertDatabase(access, {
@@ -72,7 +76,7 @@ export async function createRootBranch(access: ProjectAccess, deps: BranchDeps, 
 export async function createChildBranch(
   access: ProjectAccess,
   deps: BranchDeps,
-  { branch: wanted = {}, endpoints: computes = [] }: NonNullable<BodyOf<typeof createProjectBranch>>,
+  { branch: wanted = {}, endpoints: computes = [], annotation_value }: NonNullable<BodyOf<typeof createProjectBranch>>,
 ) {
   const parent_id = wanted.parent_id || (await getDefaultBranch(access)).id;
   const schema_only = wanted.init_source === "schema-only";
@@ -90,6 +94,7 @@ export async function createChildBranch(
   const branch = schema_only
     ? await insertSchemaOnly(access, deps, { ...common, parent_id })
     : await insertChild(access, { ...common, parent_id });
+  await insertAnnotation(access, id, annotation_value);
   const as = schema_only ? "schema_only" : "same_data";
   const passwords = (await getBranch(access, parent_id)).protected ? "new" : "same";
   const roles = await copyRoles(access, deps.sealer, parent_id, id, { as, passwords });

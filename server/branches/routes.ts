@@ -1,6 +1,7 @@
 import { createProjectBranch } from "@latchkey/contract/branch-creation.ts";
 import * as contract from "@latchkey/contract/branches.ts";
 import { type AuditSubject, type Route, route } from "../route.ts";
+import { findAnnotations, getAnnotation } from "./annotations.ts";
 import { type BranchDeps, createChildBranch } from "./create.ts";
 import { changeBranch, deleteBranch, makeDefault, restoreBranch } from "./rules.ts";
 import { compareSchemas, readSchema, type SchemaDeps } from "./schemas/read.ts";
@@ -14,7 +15,11 @@ export function branchRoutes(deps: BranchDeps & SchemaDeps): Route[] {
         const { search, limit, cursor } = query;
         const order = { sort_by: query.sort_by ?? "updated_at", sort_order: query.sort_order ?? "desc" } as const;
         const { branches, pagination } = await listBranches(access, { ...order, search, limit, cursor });
-        return { branches, annotations: {}, pagination };
+        const annotations = await findAnnotations(
+          access,
+          branches.map(({ id }) => id),
+        );
+        return { branches, annotations, pagination };
       },
     }),
     route(createProjectBranch, {
@@ -30,7 +35,7 @@ export function branchRoutes(deps: BranchDeps & SchemaDeps): Route[] {
       requires: { on: "project", action: "branch.read" },
       run: async (access, { params }) => {
         const branch = await getBranch(access, params.branch_id);
-        return { branch, annotation: { object: { type: "console/branch", id: branch.id }, value: {} } };
+        return { branch, annotation: await getAnnotation(access, branch.id) };
       },
     }),
     route(contract.updateProjectBranch, {

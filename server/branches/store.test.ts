@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import type { Annotation } from "@latchkey/contract/annotations.ts";
 import { createProject, openPlane, type Plane } from "../jobs/test-plane.ts";
 
 interface Listed {
   readonly branches: { id: string; name: string; default: boolean }[];
-  readonly annotations: object;
+  readonly annotations: Record<string, Annotation>;
   readonly pagination?: { next?: string; sort_by: string; sort_order: string };
 }
 
@@ -49,6 +50,42 @@ describe("the branches of a project", () => {
     assert.deepEqual(body.annotations, {});
     assert.deepEqual(body.pagination, { sort_by: "updated_at", sort_order: "desc" });
   });
+
+  it("carry what the tool that made them has noted, whatever text that is", async () => {
+    const { project, branch: root } = await createProject(plane, { branch: { annotations: { origin: "a template" } } });
+    await plane.carryOut();
+    const at = `/projects/${project.id}/branches`;
+    const noted = { "github-commit-ref": "feature/ü-🗝", "a b": "", message: 'two\nlines, "quoted" \\u0000' };
+    const made = await plane.call<{ branch: { id: string } }>("POST", at, { body: { annotation_value: noted } });
+    const { branch } = made.body;
+    const other = await plane.call<{ branch: { id: string } }>("POST", at, { body: { annotation_value: {} } });
+    const one = await plane.call<{ annotation: Annotation }>("GET", `${at}/${branch.id}`);
+    const { object, value, created_at = "" } = one.body.annotation;
+    assert.deepEqual([object, value], [{ type: "console/branch", id: branch.id }, noted]);
+    assert.ok(Math.abs(Date.now() - Date.parse(created_at)) < 60_000);
+    const { annotations } = (await plane.call<Listed>("GET", at)).body;
+    assert.deepEqual(Object.keys(annotations).toSorted(), [root.id, branch.id].toSorted());
+    assert.deepEqual(annotations[branch.id], one.body.annotation);
+    assert.deepEqual(annotations[root.id]?.value, { origin: "a template" });
+    const none = await plane.call<{ annotation: Annotation }>("GET", `${at}/${other.body.branch.id}`);
+    assert.deepEqual(none.body.annotation, { object: { type: "console/branch", id: other.body.branch.id }, value: {} });
+  });
+
+  for (const [what, annotation_value] of [
+    ["that is no text", { n: 1 }],
+    ["without a name", { "": "x" }],
+    ["that PostgreSQL cannot keep", { n: "a\u0000b" }],
+    ["with a line break in its name", { "a\nb": "x" }],
+    ["beyond a hundred", Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`n${n}`, "x"]))],
+  ] as const) {
+    it(`are not made with a note ${what}`, async () => {
+      const before = (await list()).body.branches.length;
+      const { status, body } = await plane.call<{ message: string }>("POST", path, { body: { annotation_value } });
+      assert.equal(status, 400);
+      assert.match(body.message, /annotation_value/);
+      assert.equal((await list()).body.branches.length, before);
+    });
+  }
 
   for (const sort_by of ["name", "created_at", "updated_at"]) {
     for (const sort_order of ["asc", "desc"]) {

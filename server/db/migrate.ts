@@ -19,6 +19,7 @@ import * as compute_failures from "./migrations/0019-compute-failures.ts";
 import * as logs_and_cancelling from "./migrations/0020-logs-and-cancelling.ts";
 import * as applied_sizes from "./migrations/0021-applied-sizes.ts";
 import * as protected_branches from "./migrations/0022-protected-branches.ts";
+import * as branch_annotations from "./migrations/0023-branch-annotations.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -43,6 +44,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0020-logs-and-cancelling": logs_and_cancelling,
   "0021-applied-sizes": applied_sizes,
   "0022-protected-branches": protected_branches,
+  "0023-branch-annotations": branch_annotations,
 };
 
 /**

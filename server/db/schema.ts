@@ -22,6 +22,7 @@ export interface Schema {
   key_uses: KeyUseTable;
   projects: ProjectTable;
   branches: BranchTable;
+  branch_annotations: BranchAnnotationTable;
   endpoints: EndpointTable;
   roles: RoleTable;
   databases: DatabaseTable;
@@ -227,6 +228,13 @@ export interface BranchTable {
   state_changed_at: Generated<string>;
   /** Set at once by a deletion; the row goes when the job has removed what it stood for. */
   deleted_at: Generated<string | null>;
+}
+
+/** What the tool that made a branch has noted about it; no row where that is nothing. */
+export interface BranchAnnotationTable {
+  branch_id: string;
+  value: Json<Record<string, string>>;
+  created_at: Generated<string>;
 }
 
 export interface BranchReset {

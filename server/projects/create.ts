@@ -53,6 +53,7 @@ export async function createProject(
     // Its own, should it have lost touch a moment ago: then it is back soon, or the answer is 503.
     node_id: (await chooseNode(access.tx, deps.node_id, { pg_version, size_cu })) ?? deps.node_id,
     ...names,
+    annotations: wanted.branch?.annotations,
   });
   return { project: await describeNewProject(project_access, row), ...made };
 }

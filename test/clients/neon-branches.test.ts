@@ -115,9 +115,10 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     }
   });
 
-  test("branches create --protected, --expires-at and --suspend-timeout make a branch of that kind", async () => {
+  test("branches create --protected, --expires-at, --suspend-timeout and --annotation make a branch of that kind", async () => {
     const made = await neon<{ branch: Branch; endpoints: { suspend_timeout_seconds: number }[] }>(
       ...["branches", "create", "--name", "kept", "--protected", "--suspend-timeout", "3600"],
+      ...["--annotation", '{"github-commit-ref":"kept"}'],
     );
     assert.deepEqual(
       made.endpoints.map(({ suspend_timeout_seconds }) => suspend_timeout_seconds),
@@ -130,8 +131,13 @@ suite(`branches by neon CLI ${NEON_VERSION}`, () => {
     await settle();
     assert.match(await fails("branches", "delete", "kept"), /protected/);
     const { id } = await neon<Branch>("branches", "get", "kept");
+    const at = `/projects/${project_id}/branches/${id}`;
+    const { annotation } = await server.expect<{ annotation: { value: object } }>(200, "GET", at, {
+      key: person.api_key,
+    });
+    assert.deepEqual(annotation.value, { "github-commit-ref": "kept" });
     const unprotect = { key: person.api_key, body: { branch: { protected: false } } };
-    await server.expect(200, "PATCH", `/projects/${project_id}/branches/${id}`, unprotect);
+    await server.expect(200, "PATCH", at, unprotect);
     for (const name of ["kept", "brief"]) {
       await neon("branches", "delete", name);
       await settle();
