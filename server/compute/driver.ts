@@ -129,9 +129,9 @@ export interface StorageDriver {
   createRoot(branch_id: string, options: { readonly pg_version: number }): Promise<void>;
   /**
    * Makes a branch with everything that another one holds at this moment, superuser's password included, while
-   * that one goes on being written to. Made before, it is left as it is and its origin told again. Throws
-   * `branch_missing`, and `not_running` while the other's compute runs but is not known to this instance yet.
-   * When it returns, the branch survives a loss of power.
+   * that one goes on being written to, or is started, which does not wait for a long copy. Made before, it is left as
+   * it is and its origin told again. Throws `branch_missing`, and `not_running` while the other's compute runs but is
+   * not known to this instance yet. When it returns, the branch survives a loss of power.
    */
   branch(branch_id: string, from_branch_id: string, options?: BranchOptions): Promise<BranchOrigin>;
   /** Reads sizes from the disk: it walks every file, so ask at the pace of billing and not of requests. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock } from "../../../clock.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { freePort, makePlace, newPassword, withSession } from "../../../postgres/testing.ts";
-import { DriverError } from "../../driver.ts";
+import { type CopyProgress, DriverError } from "../../driver.ts";
 import { findCopyMethod } from "./clone.ts";
 import { openLocalDriver } from "./driver.ts";
 
@@ -182,6 +182,40 @@ test("of copies that wait for one another none begins without room for it", asyn
   const outcomes = made.map((one) => (one.status === "fulfilled" ? "made" : (one.reason as DriverError).code));
   assert.deepEqual(outcomes.toSorted(), ["made", "no_room", "no_room"]);
   assert.equal((await storage.list()).length, 2);
+});
+
+test("a compute starts without waiting for a copy of its branch, which goes on beside it", async (t) => {
+  const place = await makePlace(t);
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
+  place.closing.push(() => compute.shutdown());
+  const [version = 0] = storage.capabilities().pg_versions;
+  await storage.createRoot("br-parent", { pg_version: version });
+  if (storage.capabilities().branching === "shared") return t.skip("blocks are shared: a copy takes no time");
+  // No file of a database, but as long to copy as one.
+  const base = join(place.dataDir, "local/branches/br-parent/data/base");
+  await writeFile(join(base, "filler"), Buffer.alloc(512 * 1024 * 1024, 1));
+  const start = async (id: string) =>
+    await compute.ensureRunning(`ep-${id}`, {
+      branch_id: `br-${id}`,
+      port: await freePort(),
+      max_connections: 20,
+      admin_password,
+    });
+  const admin_password = newPassword();
+  let copied = 0;
+  let copied_before_start: Promise<number> | undefined;
+  const onProgress = async ({ copied_bytes }: CopyProgress) => {
+    copied = Math.max(copied, copied_bytes);
+    copied_before_start ??= start("parent").then(() => copied);
+  };
+  const origin = await storage.branch("br-child", "br-parent", { onProgress });
+  const before_start = await copied_before_start;
+  assert.ok(before_start !== undefined && before_start < 512 * 1024 * 1024, "the start waited for the copy");
+  assert.ok(origin.copied_bytes > 512 * 1024 * 1024);
+  assert.deepEqual((await storage.list()).toSorted(), ["br-child", "br-parent"]);
+  assert.deepEqual(await readdir(join(place.dataDir, "local/work")), []);
+  await start("child");
+  assert.deepEqual(await compute.query("ep-child", { text: "select 1 as n" }), [{ n: 1 }]);
 });
 
 test("a copy that is ended half-way leaves nothing on the disk", async (t) => {

@@ -22,6 +22,7 @@ import { COPY_SLOT, MAINTENANCE_DATABASE } from "../../names.ts";
 import type { Turns } from "../turns.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
 import { dataOf, firstPasswordOf, type Layout, originOf } from "./layout.ts";
+import { GaveWay, type RightOfWay } from "./right-of-way.ts";
 
 /** How the files of a branch become those of another: blocks shared until one side writes, or every byte twice. */
 export type CopyMethod = "reflink" | "copy";
@@ -33,6 +34,7 @@ export interface CloneParts {
   readonly clock: Pick<Clock, "now_ms">;
   readonly method: CopyMethod;
   readonly turns: Turns;
+  readonly right_of_way: RightOfWay;
   /** How many bytes a file system has to give. */
   readonly freeBytes: (directory: string) => Promise<number>;
   /** The superuser's way into the compute that runs on a branch; undefined when none is known to run. */
@@ -40,6 +42,11 @@ export interface CloneParts {
 }
 
 type Cloning = CloneParts & BranchOptions;
+
+interface Source {
+  readonly branch_id: string;
+  readonly folder: string;
+}
 
 const PROGRESS_EVERY_MS = 500;
 
@@ -90,13 +97,22 @@ const inMegabytes = (bytes: number) => `${Math.ceil(bytes / 1_000_000).toLocaleS
 /**
  * Makes `target` a copy of the branch at `source`. A running source is copied by PostgreSQL's low-level backup:
  * a temporary slot keeps the log from its start on, files are copied while they change, and the clone's first
- * start replays what changed meanwhile. A stopped one is copied as it is, and waits for that with its start.
+ * start replays what changed meanwhile. A stopped one is copied as it is; where it is started before that is done, the
+ * copy begins anew.
  */
-export async function cloneBranch(
-  parts: Cloning,
-  from: { readonly branch_id: string; readonly folder: string },
-  target: string,
-): Promise<BranchOrigin> {
+export async function cloneBranch(parts: Cloning, from: Source, target: string): Promise<BranchOrigin> {
+  try {
+    return await cloneTo(target, parts, from, copyWayGiving);
+  } catch (error) {
+    if (!(error instanceof GaveWay)) throw error;
+    // Once: a compute that fails to start over and over must not keep its branch from ever being copied.
+    return await cloneTo(target, parts, from, copyInTurn);
+  }
+}
+
+type CopyStopped = (parts: Cloning, from: Source, folder: string) => Promise<string | undefined>;
+
+async function cloneTo(target: string, parts: Cloning, from: Source, copyAtRest: CopyStopped): Promise<BranchOrigin> {
   const { layout, binaries, account, turns, clock } = parts;
   refuseIfAborted(parts);
   await refuseWithoutRoom(parts, from.folder);
@@ -110,8 +126,7 @@ export async function cloneBranch(
       refuseIfAborted(parts);
       // Those whose turn was before have taken some of it.
       await refuseWithoutRoom(parts, from.folder);
-      const stopped = await turns.take(`branch ${from.branch_id}`, () => copyStopped(parts, from.folder, folder));
-      return stopped ?? (await copyRunning(parts, from, folder));
+      return (await copyAtRest(parts, from, folder)) ?? (await copyRunning(parts, from, folder));
     });
     const copied_bytes = parts.method === "reflink" ? 0 : await sizeOf(dataOf(folder));
     const { method } = parts;
@@ -136,9 +151,23 @@ function refuseIfAborted({ signal }: Cloning, cause?: unknown): void {
   if (signal?.aborted) throw new DriverError("aborted", "the copy was ended", { cause });
 }
 
+/** Blocks that are shared take no time to speak of: a start waits for that. */
+const copyWayGiving: CopyStopped = (parts, from, folder) => {
+  const { method, right_of_way, signal: ended } = parts;
+  if (method === "reflink") return copyInTurn(parts, from, folder);
+  return right_of_way.yielding(from.branch_id, (claimed) => {
+    const signal = ended === undefined ? claimed : AbortSignal.any([ended, claimed]);
+    return copyInTurn({ ...parts, signal }, from, folder);
+  });
+};
+
+const copyInTurn: CopyStopped = (parts, { branch_id, folder: source }, folder) =>
+  parts.turns.take(`branch ${branch_id}`, () => copyStopped(parts, source, folder));
+
 /** Copies a source that no server works on, or returns undefined. To be called while none can be started. */
 async function copyStopped(parts: Cloning, source: string, folder: string): Promise<string | undefined> {
   const [from, to] = [dataOf(source), dataOf(folder)];
+  parts.signal?.throwIfAborted();
   if (findPostmaster(from) !== undefined) return undefined;
   const lsn = await readCheckpoint(from);
   await copyFiles(parts, from, to);
@@ -148,7 +177,7 @@ async function copyStopped(parts: Cloning, source: string, folder: string): Prom
   return lsn;
 }
 
-async function copyRunning(parts: Cloning, from: { branch_id: string; folder: string }, folder: string) {
+async function copyRunning(parts: Cloning, from: Source, folder: string) {
   const address = parts.adminOf(from.branch_id);
   if (address === undefined) throw new DriverError("not_running", "the compute of the source is not known yet");
   const [source, target] = [dataOf(from.folder), dataOf(folder)];

@@ -1,5 +1,4 @@
 import { EventEmitter } from "node:events";
-import { readFileSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Account } from "../../../postgres/account.ts";
@@ -9,8 +8,7 @@ import { adoptCluster, type Cluster, type ClusterConfig, hasConfig, startCluster
 import { findPostmaster, type Postmaster, readVersion, SUPERUSER } from "../../../postgres/data-directory.ts";
 import { PostgresError } from "../../../postgres/errors.ts";
 import type { EventLog } from "../../../postgres/events.ts";
-import { makePassage, writePrivate } from "../../../postgres/files.ts";
-import { measureConfig } from "../../../postgres/measure-config.ts";
+import { makePassage } from "../../../postgres/files.ts";
 import type { PgBouncer } from "../../../postgres/pgbouncer.ts";
 import { cpuSeconds } from "../../../postgres/process.ts";
 import type { RunningCluster } from "../../../postgres/running-cluster.ts";
@@ -35,15 +33,17 @@ import {
   type PresentContent,
 } from "../../driver.ts";
 import { MAINTENANCE_DATABASE } from "../../names.ts";
-import { memoryOf, SMALLEST_CU } from "../../size.ts";
 import type { Turns } from "../turns.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
+import { readAssignment, writeAssignment } from "./assignment.ts";
 import { readCapacity } from "./capacity.ts";
 import { ALLOWED_SETTINGS, clusterConfig } from "./config.ts";
 import { applyContent } from "./content.ts";
+import { blameSettings, type Foresight, foresee, reservedFor } from "./foresee.ts";
 import { dataOf, firstPasswordOf, folderOf, type Layout } from "./layout.ts";
 import { endLeftPooler, isPoolable, Pooler, poolerDirectoryOf } from "./pooler.ts";
 import { readContent } from "./read-content.ts";
+import type { RightOfWay } from "./right-of-way.ts";
 import { copySchema } from "./schema-copy.ts";
 import { PG_DUMP_MAJOR, readSchema } from "./schema-dump.ts";
 
@@ -55,6 +55,7 @@ export interface LocalComputeOptions {
   /** What makes extensions available that PostgreSQL keeps for superusers. */
   readonly extensions: Settings;
   readonly turns: Turns;
+  readonly right_of_way: RightOfWay;
   readonly log: EventLog;
   /** Absent: there are no poolers. */
   readonly pgbouncer: PgBouncer | undefined;
@@ -65,19 +66,10 @@ export interface LocalComputeOptions {
   readonly release: () => Promise<void>;
 }
 
-/** Which branch a compute was last started on, kept on disk for the server that comes after us. */
-interface Assignment {
-  readonly branch_id: string;
-  readonly host: string;
-  readonly port: number;
-}
-
 interface Running {
   readonly cluster: RunningCluster;
   readonly spec: ComputeSpec;
 }
-
-const RESERVING = ["max_locks_per_transaction", "max_prepared_transactions", "track_activity_query_size"];
 
 /** A role that floods its log writes some hundred megabytes in a second, and no more than this long. */
 const TRIM_EVERY_MS = 250;
@@ -112,10 +104,12 @@ export class LocalCompute implements ComputeDriver {
     const { binaries, tls, extensions, shares_blocks } = this.#options;
     const config = clusterConfig(endpoint_id, spec, { major: binaries.major, tls, extensions, shares_blocks });
     return this.#inTurn(endpoint_id, async () => {
-      const assigned = this.#readAssignment(endpoint_id);
+      const assigned = readAssignment(this.#folder(endpoint_id));
       if (assigned !== undefined && assigned.branch_id !== spec.branch_id) await this.#stop(endpoint_id, "fast");
+      const { turns, right_of_way } = this.#options;
       const ensure = () => this.#ensure(endpoint_id, spec, config);
-      return this.#options.turns.take(`branch ${spec.branch_id}`, ensure).catch((error) => {
+      right_of_way.claim(spec.branch_id);
+      return turns.take(`branch ${spec.branch_id}`, ensure).catch((error) => {
         throw blameSettings(error, spec);
       });
     });
@@ -149,7 +143,7 @@ export class LocalCompute implements ComputeDriver {
   }
 
   async status(endpoint_id: string): Promise<ComputeStatus | undefined> {
-    const assigned = this.#readAssignment(endpoint_id);
+    const assigned = readAssignment(this.#folder(endpoint_id));
     if (assigned === undefined) return undefined;
     const { branch_id, host, port } = assigned;
     const postmaster = this.#postmasterOf(endpoint_id, branch_id);
@@ -159,7 +153,7 @@ export class LocalCompute implements ComputeDriver {
   }
 
   async usage(endpoint_id: string): Promise<ComputeUsage | undefined> {
-    const assigned = this.#readAssignment(endpoint_id);
+    const assigned = readAssignment(this.#folder(endpoint_id));
     const postmaster = assigned && this.#postmasterOf(endpoint_id, assigned.branch_id);
     const cpu_seconds = postmaster && cpuSeconds(postmaster.pid);
     return cpu_seconds === undefined
@@ -266,7 +260,7 @@ export class LocalCompute implements ComputeDriver {
     if (running === undefined) {
       // Before the start: a compute that runs must be found by its id, whenever we are killed. It need not
       // survive a loss of power, which computes do not survive either.
-      await this.#writeAssignment(endpoint_id, { branch_id, host, port });
+      await writeAssignment(this.#folder(endpoint_id), { branch_id, host, port });
       // As late as can be: nothing but the process itself comes after it.
       if (!(await this.#options.mayStart())) throw new DriverError("fenced", "this process may not start computes now");
       running = await startCluster(cluster, config);
@@ -290,37 +284,23 @@ export class LocalCompute implements ComputeDriver {
     if (running === undefined) {
       // A start that takes all memory harms more than itself. Of others it is soon told why they fail.
       if (reservedFor(spec).length > 0 && !(await hasConfig(cluster, config))) {
-        await this.#foresee(endpoint_id, cluster, config, spec);
+        await foresee(cluster, config, spec, this.#foresight(endpoint_id));
       }
       return undefined;
     }
     if (await hasConfig(cluster, config)) {
-      const assigned = this.#readAssignment(endpoint_id);
+      const assigned = readAssignment(this.#folder(endpoint_id));
       if (running !== known && assigned !== undefined) this.#supervise(endpoint_id, assigned.branch_id, running);
       return running;
     }
-    await this.#foresee(endpoint_id, cluster, config, spec);
+    await foresee(cluster, config, spec, this.#foresight(endpoint_id));
     await running.stop("fast");
     return undefined;
   }
 
-  /** Throws `setting_refused` and `no_memory` where it can be told without trying that no server would start. */
-  async #foresee(endpoint_id: string, cluster: Cluster, config: ClusterConfig, spec: ComputeSpec): Promise<void> {
+  #foresight(endpoint_id: string): Foresight {
     const { layout, log } = this.#options;
-    let reserved: number;
-    try {
-      reserved = await measureConfig(cluster, config, join(layout.work, `config-${endpoint_id}`));
-    } catch (error) {
-      if (error instanceof PostgresError && ["setting_refused", "no_memory"].includes(error.code)) throw error;
-      // The start itself will tell.
-      log.warn("compute.not_foreseen", { endpoint_id, error: error instanceof Error ? error.message : "unknown" });
-      return;
-    }
-    // A compute may have been made on a larger machine, and what its size takes is not what is refused here.
-    const most = Math.max(this.#capacity.memory_bytes, memoryOf(spec.size_cu ?? SMALLEST_CU));
-    if (reserved <= most) return;
-    const [asked, has] = [reserved, most].map((bytes) => (bytes / 1e9).toFixed(1));
-    throw new PostgresError("no_memory", `${asked} GB of shared memory would be reserved, of ${has} GB`);
+    return { endpoint_id, work: layout.work, machine: this.#capacity, log };
   }
 
   /**
@@ -361,7 +341,7 @@ export class LocalCompute implements ComputeDriver {
 
   async #stop(endpoint_id: string, mode: "fast" | "immediate"): Promise<void> {
     const known = this.#running.get(endpoint_id)?.cluster;
-    const assigned = known === undefined ? this.#readAssignment(endpoint_id) : undefined;
+    const assigned = known === undefined ? readAssignment(this.#folder(endpoint_id)) : undefined;
     const cluster =
       assigned !== undefined && this.#postmasterOf(endpoint_id, assigned.branch_id) !== undefined
         ? await adoptCluster(this.#clusterOf(endpoint_id, assigned.branch_id))
@@ -461,36 +441,6 @@ export class LocalCompute implements ComputeDriver {
   #folder(endpoint_id: string): string {
     return folderOf(this.#options.layout.computes, endpoint_id);
   }
-
-  /** In line, as what is asked of /proc next to it: all of them are looked at every two seconds. */
-  #readAssignment(endpoint_id: string): Assignment | undefined {
-    try {
-      return JSON.parse(readFileSync(join(this.#folder(endpoint_id), "compute.json"), "utf8")) as Assignment;
-    } catch (error) {
-      // A loss of power may leave it empty; no compute has survived that.
-      if (error instanceof SyntaxError) return undefined;
-      if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-      throw error;
-    }
-  }
-
-  async #writeAssignment(endpoint_id: string, assignment: Assignment): Promise<void> {
-    await writePrivate(join(this.#folder(endpoint_id), "compute.json"), JSON.stringify(assignment));
-  }
-}
-
-/** Those of the settings chosen that decide how much shared memory is reserved. */
-function reservedFor({ settings = {} }: ComputeSpec): string[] {
-  return Object.keys(settings).filter((name) => RESERVING.includes(name));
-}
-
-/** Without such settings memory that is not given is the machine's affair, and may be given later. */
-function blameSettings(error: unknown, spec: ComputeSpec): unknown {
-  if (!(error instanceof PostgresError && error.code === "no_memory")) return error;
-  const names = reservedFor(spec);
-  if (names.length === 0) return new DriverError("start_failed", error.message, { cause: error });
-  const told = `${names.join(", ")}: ${error.message}`;
-  return new DriverError("setting_refused", told, { cause: error, told });
 }
 
 /** Maps what the room of processes throws to what drivers promise. */

@@ -12,6 +12,7 @@ import { findCopyMethod, freeBytes as freeBytesOfDisk } from "./clone.ts";
 import { LocalCompute } from "./compute.ts";
 import { openExtensions } from "./extensions.ts";
 import { layoutOf } from "./layout.ts";
+import { RightOfWay } from "./right-of-way.ts";
 import { LocalStorage } from "./storage.ts";
 import { Template } from "./template.ts";
 
@@ -62,7 +63,7 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
     for (const directory of [layout.work, layout.templates, layout.spares, layout.branches, layout.computes]) {
       await makePassage(directory, account);
     }
-    const turns = new Turns();
+    const [turns, right_of_way] = [new Turns(), new RightOfWay()];
     const [tls, extensions, template] = await Promise.all([
       ensureCertificate(layout.tls, account, clock),
       openExtensions(layout.extensions, binaries, account),
@@ -75,10 +76,10 @@ export async function openLocalDriver(options: LocalDriverOptions): Promise<Driv
     const method = await findCopyMethod(layout.work);
     const shares_blocks = method === "reflink";
     const machine = { layout, binaries, account, tls, extensions, pgbouncer, shares_blocks };
-    const compute = new LocalCompute({ ...machine, turns, log, mayStart, release });
+    const compute = new LocalCompute({ ...machine, turns, right_of_way, log, mayStart, release });
     await compute.endLeftPoolers();
     const adminOf = (branch_id: string) => compute.adminOf(branch_id);
-    const parts = { layout, binaries, account, clock, method, turns, adminOf, freeBytes };
+    const parts = { layout, binaries, account, clock, method, turns, right_of_way, adminOf, freeBytes };
     return { storage: new LocalStorage({ ...parts, template, pg_version: binaries.major }), compute };
   } catch (error) {
     await unlock();

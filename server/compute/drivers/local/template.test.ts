@@ -6,6 +6,17 @@ import { systemClock } from "../../../clock.ts";
 import { makePlace, until } from "../../../postgres/testing.ts";
 import { openLocalDriver } from "./driver.ts";
 
+test("a copy that fails leaves nothing on the disk", async (t) => {
+  const place = await makePlace(t);
+  const binaries = { ...place.binaries };
+  const { storage, compute } = await openLocalDriver({ ...place, binaries, clock: systemClock, spares: 0 });
+  place.closing.push(() => compute.shutdown());
+  binaries.initdb = "/nowhere/initdb";
+  await assert.rejects(storage.createRoot("br-a", { pg_version: place.binaries.major }), /initdb failed/);
+  assert.deepEqual(await readdir(join(place.dataDir, "local", "work")), []);
+  assert.deepEqual(await storage.list(), []);
+});
+
 test("copies are made ahead, used up, made again, and kept for the next server; those of another release go", async (t) => {
   const place = await makePlace(t);
   const spares = join(place.dataDir, "local", "spares");

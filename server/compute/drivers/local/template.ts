@@ -6,7 +6,7 @@ import type { Account } from "../../../postgres/account.ts";
 import type { Binaries } from "../../../postgres/binaries.ts";
 import { initDataDirectory, SUPERUSER, syncDataDirectory } from "../../../postgres/data-directory.ts";
 import type { EventLog } from "../../../postgres/events.ts";
-import { copyTree, exists, makePassage, syncDirectory, writePrivateDurably } from "../../../postgres/files.ts";
+import { copyTree, discard, exists, makePassage, syncDirectory, writePrivateDurably } from "../../../postgres/files.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { GROUP, SPARE_DATABASE } from "../../names.ts";
 import { dataOf, firstPasswordOf, type Layout } from "./layout.ts";
@@ -105,7 +105,7 @@ export class Template {
       });
   }
 
-  /** Stops the background work; unfinished copies are deleted when the driver opens again. */
+  /** Stops the background work, and removes what is not finished. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#filling;
@@ -131,9 +131,15 @@ export class Template {
     const { layout, binaries, account } = this.#options;
     const copy = join(layout.work, `copy-${randomBytes(6).toString("hex")}`);
     const { signal } = this.#closing;
-    await copyTree(this.#folder, copy, signal);
-    await syncDataDirectory(dataOf(copy), { binaries, account, signal });
-    return copy;
+    try {
+      await copyTree(this.#folder, copy, signal);
+      await syncDataDirectory(dataOf(copy), { binaries, account, signal });
+      return copy;
+    } catch (error) {
+      // On a disk that is full the next one would find less room still.
+      await discard(copy);
+      throw error;
+    }
   }
 
   async #make(): Promise<void> {
