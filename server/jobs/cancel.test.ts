@@ -7,7 +7,7 @@ import { openFakeDriver } from "../compute/drivers/fake/driver.ts";
 import { NotStarted } from "./computes/failures.ts";
 import type { Waking } from "./computes/wake.ts";
 import { JobRunner } from "./runner.ts";
-import { type CreatedProject, createProject, openPlane, type Plane, runOnce } from "./test-plane.ts";
+import { type CreatedProject, createProject, openPlane, type Plane, replacing, runOnce } from "./test-plane.ts";
 
 interface Told {
   readonly id: string;
@@ -35,13 +35,7 @@ describe("a copy that takes long", () => {
   });
 
   function endlessStorage(): StorageDriver {
-    const { storage } = plane.drivers();
-    return {
-      capabilities: () => storage.capabilities(),
-      createRoot: storage.createRoot.bind(storage),
-      stat: storage.stat.bind(storage),
-      list: storage.list.bind(storage),
-      remove: storage.remove.bind(storage),
+    return replacing(plane.drivers().storage, {
       branch: (_id, _from, { signal } = {}) =>
         new Promise((_, reject) => {
           const end = () => reject(new DriverError("aborted", "the copy was ended"));
@@ -49,7 +43,7 @@ describe("a copy that takes long", () => {
           signal?.addEventListener("abort", end);
           copying.resolve();
         }),
-    };
+    });
   }
 
   async function whileCopying(work: (runner: JobRunner, waking: Waking) => Promise<void>): Promise<void> {

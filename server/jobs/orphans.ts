@@ -1,4 +1,4 @@
-import { findUnknownEndpointsForJob, findUnknownStorageForJob } from "./branches/store.ts";
+import { findBranchOfStorageForJob, findUnknownEndpointsForJob, findUnknownStorageForJob } from "./branches/store.ts";
 import type { JobDeps } from "./deps.ts";
 import type { Job } from "./runner.ts";
 
@@ -26,7 +26,9 @@ export function orphansJob(deps: JobDeps): Job {
       const unknown_storage = await findUnknownStorageForJob(db, stored);
       for (const { endpoint_id, branch_id } of computes) {
         if (signal.aborted || !unknown_endpoints.has(endpoint_id)) continue;
-        await deps.branches.run(branch_id, () => compute.remove(endpoint_id));
+        // Some that no row knows are in use for a moment, with the lock of their branch (`branches/private-computes.ts`).
+        const held = (await findBranchOfStorageForJob(db, branch_id)) ?? branch_id;
+        await deps.branches.run(held, () => compute.remove(endpoint_id));
         log.event("compute.removed_orphan", { endpoint_id });
       }
       for (const storage_id of unknown_storage) {

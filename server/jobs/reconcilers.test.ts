@@ -7,7 +7,7 @@ import { waitFor } from "../../test/harness/server.ts";
 import { systemClock } from "../clock.ts";
 import { DriverError, type DriverErrorCode, type StorageDriver } from "../compute/driver.ts";
 import { type Job, JobRunner } from "./runner.ts";
-import { createProject, jobNamed, openPlane, type Plane, queryAsClient, runOnce } from "./test-plane.ts";
+import { createProject, jobNamed, openPlane, type Plane, queryAsClient, replacing, runOnce } from "./test-plane.ts";
 
 describe("the reconcilers", () => {
   let plane: Plane;
@@ -23,18 +23,8 @@ describe("the reconcilers", () => {
     assert.deepEqual(await plane.onMachine(), { computes: [], branches: [] });
   });
 
-  /** The real storage driver, but for `createRoot`, and `branch` where that is given. */
-  function storageWhere(createRoot: StorageDriver["createRoot"], branch?: StorageDriver["branch"]): StorageDriver {
-    const { storage } = plane.drivers();
-    return {
-      capabilities: () => storage.capabilities(),
-      createRoot,
-      branch: branch ?? ((id, from) => storage.branch(id, from)),
-      stat: (id) => storage.stat(id),
-      list: () => storage.list(),
-      remove: (id) => storage.remove(id),
-    };
-  }
+  const storageWhere = (createRoot: StorageDriver["createRoot"], branch?: StorageDriver["branch"]) =>
+    replacing(plane.drivers().storage, { createRoot, ...(branch && { branch }) });
 
   const failingWith = (code: DriverErrorCode, message: string) =>
     storageWhere(() => Promise.reject(new DriverError(code, message)));
@@ -315,10 +305,9 @@ describe("the reconcilers", () => {
     await runOnce(plane.reconcilers());
     const { compute } = plane.drivers();
     await compute.suspend(endpoints[0].id, "fast");
-    const broken = {
-      ...driverMethods(compute),
+    const broken = replacing(compute, {
       ensureRunning: () => Promise.reject(new DriverError("start_failed", "no luck")),
-    };
+    });
     await runOnce([jobNamed(plane.reconcilers({ compute: broken }), "computes")]);
     const down = await endpointOf(project.id);
     assert.deepEqual([down.current_state, down.pending_state], ["idle", "active"]);
@@ -327,56 +316,16 @@ describe("the reconcilers", () => {
     assert.deepEqual([up.current_state, up.pending_state], ["active", undefined]);
   });
 
-  function driverMethods(compute: ReturnType<Plane["drivers"]>["compute"]) {
-    return {
-      capabilities: () => compute.capabilities(),
-      ensureRunning: compute.ensureRunning.bind(compute),
-      ensurePooler: compute.ensurePooler.bind(compute),
-      suspend: compute.suspend.bind(compute),
-      apply: compute.apply.bind(compute),
-      readContent: compute.readContent.bind(compute),
-      status: compute.status.bind(compute),
-      list: compute.list.bind(compute),
-      watch: compute.watch.bind(compute),
-      remove: compute.remove.bind(compute),
-      query: compute.query.bind(compute),
-      usage: compute.usage.bind(compute),
-      copySchema: compute.copySchema.bind(compute),
-      readLog: compute.readLog.bind(compute),
-      readSchema: compute.readSchema.bind(compute),
-      shutdown: compute.shutdown.bind(compute),
-    };
-  }
-
-  it("storage and computes that no row knows are removed at the start, and what rows know is kept", async () => {
-    const { branch, endpoints } = await createProject(plane);
-    await runOnce(plane.reconcilers());
-    const { storage, compute } = plane.drivers();
-    const [pg_version = 0] = storage.capabilities().pg_versions;
-    await storage.createRoot("br-lost-orphan-00000000", { pg_version });
-    await compute.ensureRunning("ep-lost-orphan-00000000", {
-      branch_id: "br-lost-orphan-00000000",
-      port: 5432,
-      tcp: false,
-      max_connections: 10,
-      admin_password: "0123456789abcdef0123",
-    });
-    await runOnce([jobNamed(plane.reconcilers(), "orphans")]);
-    assert.deepEqual(await plane.onMachine(), { computes: [endpoints[0].id], branches: [branch.id] });
-    assert.match(plane.logged(), /storage\.removed_orphan/);
-  });
-
   it("a removal that fails is tried again, and does not hold up the others", async () => {
     const [stuck, other] = [await createProject(plane), await createProject(plane)];
     await runOnce(plane.reconcilers());
     for (const { project } of [stuck, other]) await plane.call("DELETE", `/projects/${project.id}`);
     await plane.endRecovery();
     const { storage } = plane.drivers();
-    const broken = {
-      ...storageWhere((id, options) => storage.createRoot(id, options)),
-      remove: (id: string) =>
+    const broken = replacing(storage, {
+      remove: (id) =>
         id === stuck.branch.id ? Promise.reject(new DriverError("branch_in_use", "no")) : storage.remove(id),
-    };
+    });
     await runOnce([jobNamed(plane.reconcilers({ storage: broken }), "removals")]);
     assert.deepEqual((await plane.onMachine()).branches, [stuck.branch.id]);
     await runOnce([jobNamed(plane.reconcilers(), "removals")]);

@@ -236,6 +236,16 @@ export async function runOnce(jobs: readonly Job[]): Promise<void> {
   for (const job of jobs) await job.run(NEVER);
 }
 
+/** The same driver, but for these methods. */
+export function replacing<T extends object>(driver: T, methods: Partial<T>): T {
+  return new Proxy(driver, {
+    get(target, name) {
+      const found = Reflect.get(Object.hasOwn(methods, name) ? methods : target, name);
+      return typeof found === "function" ? found.bind(target) : found;
+    },
+  });
+}
+
 export function jobNamed(jobs: readonly Job[], name: string): Job {
   const job = jobs.find((candidate) => candidate.name === name);
   if (!job) throw new Error(`there is no job ${name}`);

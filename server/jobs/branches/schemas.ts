@@ -4,7 +4,7 @@ import { describeError } from "../../log.ts";
 import type { JobDeps } from "../deps.ts";
 import type { Job } from "../runner.ts";
 import { atCompute } from "./private-computes.ts";
-import { answerReadingForJob, deleteOldReadingsForJob, listReadingsForJob, type Reading } from "./store.ts";
+import { answerReadingForJob, deleteOldReadingsForJob, listReadingsForJob, type Reading } from "./reading-store.ts";
 
 const EVERY_MS = 1_000;
 /** Each takes some 100 MB while it lasts. */

@@ -9,13 +9,12 @@ import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, finishOperationForJob, noteProgressForJob } from "../store.ts";
 import { atCompute, atPrivateCompute, removePrivateCompute } from "./private-computes.ts";
+import { finishResetForJob, type RolePasswords } from "./reset-store.ts";
 import {
   type BranchRow,
-  finishResetForJob,
   getBranchForJob,
   listEndpointIdsForJob,
   markBranchReadyForJob,
-  type RolePasswords,
   repeatPasswordsForJob,
 } from "./store.ts";
 

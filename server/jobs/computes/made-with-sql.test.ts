@@ -7,6 +7,7 @@ import {
   openPlaneWithProject,
   type Plane,
   queryAsClient,
+  replacing,
   runOnce,
 } from "../test-plane.ts";
 
@@ -323,15 +324,12 @@ describe("what people do to roles and databases with SQL", () => {
     await makeRole("reset_later");
     const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const { compute } = plane.drivers();
-    const slow = new Proxy(compute, {
-      get(target, name: keyof typeof compute) {
-        if (name !== "readContent") return (target[name] as () => unknown).bind(target);
-        return async (id: string) => {
-          const read = await target.readContent(id);
-          reached.resolve();
-          await released.promise;
-          return read;
-        };
+    const slow = replacing(compute, {
+      async readContent(id) {
+        const read = await compute.readContent(id);
+        reached.resolve();
+        await released.promise;
+        return read;
       },
     });
     const look = plane.machinery({ compute: slow }).observe(root.endpoints[0].id, root.branch.id);
