@@ -104,6 +104,7 @@ export class Links {
     const giveUp = () => link.destroy();
     const timer = setTimeout(giveUp, within_ms);
     lost?.addEventListener("abort", giveUp);
+    if (lost?.aborted) giveUp();
     const inbox = new Inbox(link, AHEAD_LIMIT);
     try {
       send(link, question);
