@@ -89,6 +89,41 @@ test("a branch of a parent that is written to is one moment of it, whole and wit
   assert.deepEqual(slots, []);
 });
 
+test("a branch of a branch that was never started begins its recovery where that one would have", async (t) => {
+  const place = await makePlace(t);
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
+  place.closing.push(() => compute.shutdown());
+  const [version = 0] = storage.capabilities().pg_versions;
+  const admin_password = newPassword();
+  const start = async (id: string) =>
+    await compute.ensureRunning(`ep-${id}`, {
+      branch_id: `br-${id}`,
+      port: await freePort(),
+      max_connections: 20,
+      admin_password,
+    });
+  await storage.createRoot("br-parent", { pg_version: version });
+  await start("parent");
+  await compute.query("ep-parent", { text: "create table public.kept as select 1 as n" });
+  const origin = await storage.branch("br-child", "br-parent");
+  const { lsn } = await storage.branch("br-grandchild", "br-child");
+  assert.equal(lsn, origin.lsn);
+  await start("grandchild");
+  assert.deepEqual(await compute.query("ep-grandchild", { text: "select n from public.kept" }), [{ n: 1 }]);
+  // From the checkpoint in its control file it would come up as well, and with pages missing where one fell into the copy.
+  const recovery = (await compute.readLog("ep-grandchild")).map(({ message }) => message);
+  assert.ok(
+    recovery.some((message) => message.startsWith("completed backup recovery")),
+    recovery.join("\n"),
+  );
+  // Once it has been started its files are one moment's, and the label is of no use to a branch of it.
+  await compute.suspend("ep-grandchild", "fast");
+  await storage.branch("br-last", "br-grandchild");
+  await start("last");
+  const plain = (await compute.readLog("ep-last")).map(({ message }) => message);
+  assert.ok(!plain.some((message) => message.includes("backup recovery")), plain.join("\n"));
+});
+
 test("a branch is made of a parent that was killed, with what it had committed", async (t) => {
   const place = await makePlace(t);
   const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });

@@ -50,9 +50,15 @@ interface Source {
 
 const PROGRESS_EVERY_MS = 500;
 
+/**
+ * Where recovery begins in files that were copied while they changed (`do_pg_backup_stop` in xlog.c). A first start takes it
+ * away; from a running server it is another backup's.
+ */
+const LABEL = "backup_label";
+
 /** Not copied: a clone has its own, or gets it at its start. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
-  ...["pg_wal", "postmaster.pid", "postmaster.opts", "backup_label", "tablespace_map", "current_logfiles"],
+  ...["pg_wal", "postmaster.pid", "postmaster.opts", LABEL, "tablespace_map", "current_logfiles"],
   ...["pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_subtrans", "pg_stat_tmp"],
 ]);
 const EMPTY = [
@@ -169,10 +175,13 @@ async function copyStopped(parts: Cloning, source: string, folder: string): Prom
   const [from, to] = [dataOf(source), dataOf(folder)];
   parts.signal?.throwIfAborted();
   if (findPostmaster(from) !== undefined) return undefined;
-  const lsn = await readCheckpoint(from);
+  // It has a label as long as it is itself a copy that has never been started.
+  const unstarted = await exists(join(from, LABEL));
+  const lsn = (unstarted ? (await readOrigin(source))?.lsn : undefined) ?? (await readCheckpoint(from));
   await copyFiles(parts, from, to);
   await makeEmpty(parts, to);
   await copyEntries(parts, join(from, "pg_wal"), await logSegments(from), join(to, "pg_wal"));
+  if (unstarted) await copyEntries(parts, from, [LABEL], to);
   await copyFirstPassword(source, folder);
   return lsn;
 }
@@ -198,7 +207,7 @@ async function copyRunning(parts: Cloning, from: Source, folder: string) {
     if (first === undefined || last === undefined) throw new Error("the backup functions returned nothing");
     const needed = (await logSegments(source)).filter((name) => name >= first.segment && name <= last.segment);
     await copyEntries(parts, join(source, "pg_wal"), needed, join(target, "pg_wal"));
-    await writeOwned(join(target, "backup_label"), last.label, parts.account);
+    await writeOwned(join(target, LABEL), last.label, parts.account);
     return last.lsn;
   });
   await copyFirstPassword(from.folder, folder);
