@@ -142,6 +142,26 @@ describe("a branch with a schema alone", () => {
     await plane.call("DELETE", `/projects/${other.project.id}`);
   });
 
+  it("gives another branch that is restored from it all of it, and that one is changed as before", async () => {
+    const only = await create({ name: "bare" });
+    const child = await plane.call<Made>("POST", path, {
+      body: { branch: { name: "child" }, endpoints: [{ type: "read_write" }] },
+    });
+    await carryOut();
+    const restore = `${path}/${child.body.branch.id}/restore`;
+    assert.equal((await plane.call("POST", restore, { body: { source_branch_id: only.body.branch.id } })).status, 200);
+    await carryOut();
+    const role = await plane.call<{ operations: [{ id: string }] }>("POST", `${path}/${child.body.branch.id}/roles`, {
+      body: { role: { name: "since" } },
+    });
+    await carryOut();
+    const at = `/projects/${root.project.id}/operations/${role.body.operations[0].id}`;
+    assert.equal((await plane.call<{ operation: { status: string } }>("GET", at)).body.operation.status, "finished");
+    assert.match(await schemaOf(child.body.branch.id), /PostgreSQL database dump/);
+    await remove(child.body.branch.id);
+    await remove(only.body.branch.id);
+  });
+
   it("one whose schema cannot be loaded fails, and its operation says of which database, and PostgreSQL's reason", async () => {
     const other = await createProject(plane);
     await carryOut();

@@ -34,7 +34,7 @@ export async function finishResetForJob(
   const { backup_id, source_id } = reset;
   if (backup_id !== null) {
     await replaceContent(tx, id, backup_id, passwords);
-    await copyRevisions(tx, id, backup_id);
+    await copyStateOfData(tx, id, backup_id);
     await tx
       .updateTable("branches")
       .set({ parent_id: backup_id })
@@ -68,7 +68,7 @@ export async function finishResetForJob(
   if (source_id === id) return;
   const former = await listLogins(tx, id);
   await replaceContent(tx, source_id, id, passwords);
-  await copyRevisions(tx, source_id, id);
+  await copyStateOfData(tx, source_id, id);
   const source = await tx.selectFrom("branches").select("protected").where("id", "=", source_id).executeTakeFirst();
   if (source?.protected === true) await giveOwnPasswords(tx, id, former, passwords);
 }
@@ -111,10 +111,15 @@ async function giveOwnPasswords(
   }
 }
 
-/** With the data of a branch come its roles and databases, and what its compute has not been told of them yet. */
-async function copyRevisions(tx: Tx, from_id: string, to_id: string): Promise<void> {
-  await sql`update branches set (content_revision, applied_revision, foreign_passwords, observed_digest) =
-    (select content_revision, applied_revision, foreign_passwords, null::text from branches where id = ${from_id})
+/**
+ * With the data of a branch come its roles and databases, what its compute has not been told of them yet, and its
+ * superuser's password: that of a branch with only a schema is none of its project's other ones.
+ */
+async function copyStateOfData(tx: Tx, from_id: string, to_id: string): Promise<void> {
+  await sql`update branches
+    set (content_revision, applied_revision, foreign_passwords, admin_password, admin_password_of, observed_digest) =
+      (select content_revision, applied_revision, foreign_passwords, admin_password, admin_password_of, null::text
+        from branches where id = ${from_id})
     where id = ${to_id}`.execute(tx);
 }
 
