@@ -4,7 +4,7 @@ import type { ProjectAccess } from "../access/handles.ts";
 import { listBranchEndpoints } from "../endpoints/store.ts";
 import { ApiError } from "../errors.ts";
 import { newBranchId } from "../ids.ts";
-import { holdBranch, insertOperations, type NewOperation, shareBranch } from "../operations/store.ts";
+import { holdBranch, insertOperations, lockProject, type NewOperation, shareBranch } from "../operations/store.ts";
 import {
   type BranchChange,
   getBranch,
@@ -61,6 +61,8 @@ export async function deleteBranch(access: ProjectAccess, branch_id: string) {
 
 /** Makes a branch the one that is meant where none is named. It cannot be one that will end by itself. */
 export async function makeDefault(access: ProjectAccess, branch_id: string): Promise<Branch> {
+  // Of two at once the later one wins.
+  await lockProject(access);
   await holdBranch(access, branch_id);
   const { expires_at } = await getBranch(access, branch_id);
   if (expires_at !== undefined) throw refuse("a branch that expires cannot be the default one");

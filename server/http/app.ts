@@ -230,11 +230,15 @@ function sendError(deps: AppDeps, cause: unknown, request: FastifyRequest, reply
 }
 
 /** Every error that can get here, as one of ours. What is not foreseen is a 500 that tells nothing. */
+const DEADLOCK_DETECTED = "40P01";
+
 function toApiError(cause: unknown): ApiError {
   if (cause instanceof ApiError) return cause;
   if (isDatabaseLost(cause)) return new ApiError("unavailable", undefined, { cause, headers: { "retry-after": "1" } });
   // Data that Postgres itself cannot take (a NUL in a text, a date out of range) is the request's fault.
   if (sqlState(cause)?.startsWith("22")) return new ApiError("bad_request", undefined, { cause });
+  // Of two changes that wait for one another PostgreSQL gives up one, which is to be tried again.
+  if (sqlState(cause) === DEADLOCK_DETECTED) return new ApiError("locked", undefined, { cause });
   const status = cause instanceof Error && "statusCode" in cause ? cause.statusCode : undefined;
   switch (status) {
     case 400:

@@ -112,6 +112,31 @@ describe("a copy that takes long", () => {
     await runOnce(plane.reconcilers());
   });
 
+  it("of a branch that is being restored lets nobody change what is to keep its former data", async () => {
+    const { branch } = await createBranch();
+    await runOnce(plane.reconcilers());
+    const { body } = await plane.call<{ operations: [Told] }>("POST", `${path}/branches/${branch.id}/restore`, {
+      body: { source_branch_id: root.branch.id, preserve_under_name: "kept" },
+    });
+    const listed = await plane.call<{ branches: { id: string; name: string }[] }>("GET", `${path}/branches`);
+    const kept = listed.body.branches.find(({ name }) => name === "kept")?.id ?? "";
+    await whileCopying(async () => {
+      const endpoint = { branch_id: kept, type: "read_write" };
+      for (const [at, change] of [
+        ["/endpoints", { endpoint }],
+        [`/branches/${kept}/roles`, { role: { name: "early" } }],
+        [`/branches/${kept}/set_as_default`, undefined],
+      ] as const) {
+        const { status } = await plane.call("POST", `${path}${at}`, change === undefined ? {} : { body: change });
+        assert.equal(status, 423, at);
+      }
+      await cancel(body.operations[0].id);
+      await cancelled(body.operations[0].id);
+    });
+    await plane.call("DELETE", `${path}/branches/${branch.id}`);
+    await runOnce(plane.reconcilers());
+  });
+
   it("of a branch that is being restored keeps nobody waiting who finds its compute unused", async () => {
     const { branch, endpoints } = await createBranch();
     await runOnce(plane.reconcilers());

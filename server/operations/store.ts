@@ -71,16 +71,13 @@ export async function insertOperations(access: ProjectAccess, operations: readon
  * that no other change begins meanwhile.
  */
 export async function refuseWhileOperating(access: ProjectAccess): Promise<void> {
-  const { tx, project_id } = access;
-  const project = await tx
-    .selectFrom("projects")
-    .select("id")
-    .where("id", "=", project_id)
-    .where("deleted_at", "is", null)
-    .forUpdate()
-    .executeTakeFirst();
-  if (!project) throw new ApiError("not_found", "project not found");
+  await lockProject(access);
   await refuseWhileOpen(access, undefined);
+}
+
+/** Holds the project's row: to be called ahead of what holds branches of it, which share it. */
+export async function lockProject(access: ProjectAccess): Promise<void> {
+  await findProject(access).forUpdate().executeTakeFirstOrThrow(noProject);
 }
 
 /**
@@ -91,6 +88,18 @@ export async function holdBranch(access: ProjectAccess, branch_id: string): Prom
   await shareProject(access);
   await findBranch(access, branch_id).forUpdate().executeTakeFirstOrThrow(noBranch);
   await refuseWhileOpen(access, branch_id);
+  if (await isComing(access, branch_id)) throw new ApiError("locked");
+}
+
+/** Whether a restore under way is to keep its branch's former data under this one, which has no operation of its own. */
+async function isComing({ tx, project_id }: ProjectAccess, branch_id: string): Promise<boolean> {
+  const restore = await tx
+    .selectFrom("branches")
+    .select("id")
+    .where("project_id", "=", project_id)
+    .where(sql`reset ->> 'backup_id'`, "=", branch_id)
+    .executeTakeFirst();
+  return restore !== undefined;
 }
 
 /**
@@ -115,14 +124,14 @@ function findBranch({ tx, project_id }: ProjectAccess, branch_id: string) {
 }
 
 /** A deletion of the project either comes first, and this throws, or sees what is done after this. */
-async function shareProject({ tx, project_id }: ProjectAccess): Promise<void> {
-  await tx
-    .selectFrom("projects")
-    .select("id")
-    .where("id", "=", project_id)
-    .where("deleted_at", "is", null)
-    .forShare()
-    .executeTakeFirstOrThrow(() => new ApiError("not_found", "project not found"));
+async function shareProject(access: ProjectAccess): Promise<void> {
+  await findProject(access).forShare().executeTakeFirstOrThrow(noProject);
+}
+
+const noProject = () => new ApiError("not_found", "project not found");
+
+function findProject({ tx, project_id }: ProjectAccess) {
+  return tx.selectFrom("projects").select("id").where("id", "=", project_id).where("deleted_at", "is", null);
 }
 
 /** Whoever is answered 423 tries again soon; what waits for a lost node is not over soon. */
