@@ -35,6 +35,8 @@ export type DriverErrorCode =
   | "setting_refused"
   /** A role or database name that is reserved or that Postgres cannot hold. */
   | "name_refused"
+  /** Roles or databases that PostgreSQL does not make, change or drop as things are; to try again does not help. */
+  | "content_refused"
   /** An id that is not of the form that drivers take. */
   | "id_refused"
   /** The password given is not the compute's. */

@@ -1,10 +1,17 @@
-import type { RoleSpec } from "../../compute/driver.ts";
+import { DriverError, type RoleSpec } from "../../compute/driver.ts";
 import { scramVerifier } from "../../postgres/scram.ts";
 import { openRolePassword } from "../../roles/password.ts";
 import type { JobDeps } from "../deps.ts";
+import { publicErrorOf } from "../public-errors.ts";
+import {
+  type ContentRole,
+  getContentForJob,
+  giveUpContentForJob,
+  markContentAppliedForJob,
+  updateVerifierForJob,
+} from "./content-store.ts";
 import { observeContent } from "./observe-content.ts";
 import { type Plan, planContent, planFirstContent } from "./plan-content.ts";
-import { type ContentRole, getContentForJob, markContentAppliedForJob, updateVerifierForJob } from "./store.ts";
 
 /**
  * Tells a running compute what the API has changed of its roles and databases, records that it knows, and makes the rows
@@ -15,16 +22,25 @@ export async function applyContent(deps: JobDeps, compute_id: string, branch_id:
   const first = content.applied_revision === 0;
   const plan = first ? planFirstContent(content) : planContent(content, await deps.compute.readContent(compute_id));
   const sole_passwords = content.foreign_passwords;
+  const conflicts = [...plan.conflicts];
   if (sole_passwords || !isEmpty(plan)) {
     const { databases, absent } = plan;
     const roles = await Promise.all(plan.roles.map((role) => specOf(deps, branch_id, role)));
-    await deps.compute.apply(compute_id, { roles, databases, absent, sole_passwords });
+    try {
+      await deps.compute.apply(compute_id, { roles, databases, absent, sole_passwords });
+    } catch (error) {
+      const refused = error instanceof DriverError && error.code === "content_refused";
+      // Without its first content a compute is nobody's; and a protected branch's passwords must not stay good on another.
+      if (!refused || first || sole_passwords) throw error;
+      conflicts.push(publicErrorOf(error));
+    }
   }
-  await deps.db.transaction().execute((tx) => markContentAppliedForJob(tx, branch_id, content));
+  const record = conflicts.length > plan.conflicts.length ? giveUpContentForJob : markContentAppliedForJob;
+  await deps.db.transaction().execute((tx) => record(tx, branch_id, content));
   // The gateway looks before it lets the first client in.
   if (!first) await observeContent(deps, compute_id, branch_id);
-  if (plan.conflicts.length > 0) deps.log.event("compute.content_refused", { branch_id, reasons: plan.conflicts });
-  return plan.conflicts;
+  if (conflicts.length > 0) deps.log.event("compute.content_refused", { branch_id, reasons: conflicts });
+  return conflicts;
 }
 
 function isEmpty({ roles, databases, absent }: Plan): boolean {

@@ -3,14 +3,14 @@ import type { PresentContent } from "../../compute/driver.ts";
 import type { Tx } from "../../db/pool.ts";
 import { openRolePassword, sealRolePassword } from "../../roles/password.ts";
 import type { JobDeps } from "../deps.ts";
-import { followContent, isPasswordKept } from "./follow-content.ts";
 import {
   type ContentRole,
   findObservableForJob,
   followContentForJob,
   holdContentForJob,
   markContentObservedForJob,
-} from "./store.ts";
+} from "./content-store.ts";
+import { followContent, isPasswordKept } from "./follow-content.ts";
 
 /** What a compute was seen to have. */
 export interface Observation {

@@ -1,5 +1,5 @@
 import { unreachable } from "../../errors.ts";
-import { type JobDeps, reach, type Step } from "../deps.ts";
+import { type JobDeps, reach, type Step, StoppedAtStep } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, failOperationForJob, finishOperationForJob, RecordedFailure } from "../store.ts";
 import { applyContent } from "./apply-content.ts";
@@ -36,8 +36,13 @@ export async function applyRecorded(deps: JobDeps, operation: ClaimedOperation):
   await reach(deps, "apply_config:claimed");
   const compute = operation.endpoint_id === null ? undefined : await findOf(deps, operation);
   if (!compute || compute.disabled || compute.quota_exceeded !== null) return await skip(deps, operation);
-  const conflicts = await bringUp(deps, compute, "apply_config");
   const rests = compute.desired_state === "suspended";
+  const conflicts = await bringUp(deps, compute, "apply_config").catch(async (error) => {
+    // By its row it rests: nobody else would put it to rest, or count it.
+    const stays = !rests || error instanceof StoppedAtStep || isOurOwnRefusal(error);
+    if (!stays) await suspendCompute(deps, compute.id, compute.branch_id).catch(() => {});
+    throw error;
+  });
   if (rests) await suspendCompute(deps, compute.id, compute.branch_id);
   const failure = { error: conflicts.join("; "), failures_count: operation.failures_count + 1 };
   await deps.db.transaction().execute(async (tx) => {

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { SUPERUSER } from "../../../postgres/data-directory.ts";
 import { isScramVerifier } from "../../../postgres/scram.ts";
-import type { ContentSpec, DatabaseSpec, RoleSpec } from "../../driver.ts";
+import { type ContentSpec, type DatabaseSpec, DriverError, type RoleSpec } from "../../driver.ts";
 import { checkNames, GROUP, MAINTENANCE_DATABASE, SPARE_DATABASE } from "../../names.ts";
 import { type AdminAddress, asAdmin } from "./admin.ts";
 import { OF_PEOPLE } from "./read-content.ts";
@@ -9,8 +9,34 @@ import { OF_PEOPLE } from "./read-content.ts";
 const identifier = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
 
-/** Makes the roles and databases of a compute what the spec says. Reads first: when nothing differs, nothing is written. */
+/**
+ * Makes the roles and databases of a compute what the spec says. Reads first: when nothing differs, nothing is written.
+ * Throws `content_refused`.
+ */
 export async function applyContent(address: AdminAddress, content: ContentSpec): Promise<void> {
+  try {
+    await apply(address, content);
+  } catch (error) {
+    throw refusalOf(error) ?? error;
+  }
+}
+
+/** SQLSTATE classes of what is not the statement's fault: connections, rollbacks, resources, intervention, the system. */
+const PASSING: ReadonlySet<string> = new Set(["08", "40", "53", "57", "58", "XX"]);
+const LOCK_NOT_AVAILABLE = "55P03";
+/** Those whose words name what stands in the way, and repeat nothing of the statement. */
+const TOLD: ReadonlySet<string> = new Set(["2BP01", "55006"]);
+
+function refusalOf(error: unknown): DriverError | undefined {
+  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return undefined;
+  const { code, message, detail } = error;
+  if (PASSING.has(code.slice(0, 2)) || code === LOCK_NOT_AVAILABLE) return undefined;
+  const words = [message, detail].filter((text) => text !== undefined).join(": ");
+  const told = TOLD.has(code) ? words : `SQLSTATE ${code}`;
+  return new DriverError("content_refused", message, { cause: error, told });
+}
+
+async function apply(address: AdminAddress, content: ContentSpec): Promise<void> {
   const absent = { roles: content.absent?.roles ?? [], databases: content.absent?.databases ?? [] };
   checkNames(content);
   await asAdmin(address, MAINTENANCE_DATABASE, async (session) => {
@@ -81,10 +107,16 @@ async function renameDatabases(session: pg.Client, wanted: readonly DatabaseSpec
     await session.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", [
       former_name,
     ]);
-    await inTransaction(session, [
-      `ALTER DATABASE ${from} RENAME TO ${to}`,
-      `ALTER DATABASE ${to} ALLOW_CONNECTIONS true`,
-    ]);
+    try {
+      await inTransaction(session, [
+        `ALTER DATABASE ${from} RENAME TO ${to}`,
+        `ALTER DATABASE ${to} ALLOW_CONNECTIONS true`,
+      ]);
+    } catch (error) {
+      // After the transaction that has failed.
+      await session.query(`ROLLBACK; ALTER DATABASE ${from} ALLOW_CONNECTIONS true`);
+      throw error;
+    }
   }
 }
 
