@@ -53,6 +53,8 @@ export type DriverErrorCode =
   | "aborted"
   /** The compute did not come up; the detail is in the driver's log. */
   | "start_failed"
+  /** The compute recovers what was written last, and goes on doing so: the next call waits for it once more. */
+  | "still_starting"
   /** This process may not start computes at this moment: whether another one does cannot be learnt. */
   | "fenced"
   /** The driver is shut down, or is shutting down. */

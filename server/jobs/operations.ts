@@ -24,6 +24,8 @@ const COPIES_OF_A_PROJECT = 2;
 /** How soon a new branch is noticed while another one's work is still going on. */
 const LOOK_AGAIN_MS = 100;
 const MOST_FAILURES = 10;
+/** Of a compute that recovers, each of which takes a minute. */
+const MOST_WAITS = 120;
 /** Of a compute that never ran and has settings of its own, which may be why. */
 const MOST_FIRST_FAILURES = 3;
 
@@ -157,6 +159,7 @@ async function mostFailures(
   code: DriverErrorCode | undefined,
 ): Promise<number> {
   if (code !== undefined && HOPELESS.has(code)) return 1;
+  if (code === "still_starting") return MOST_WAITS;
   if (code !== "start_failed" || endpoint_id === null) return MOST_FAILURES;
   const change = await findChangeForJob(deps.db, endpoint_id);
   if (change === undefined) return MOST_FAILURES;

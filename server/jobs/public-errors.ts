@@ -9,6 +9,7 @@ const PUBLIC_ERRORS: Partial<Record<DriverErrorCode, string>> = {
   setting_refused: "a setting of the compute was refused",
   name_refused: "the name of a role or database was refused",
   content_refused: "PostgreSQL refused a change of roles or databases",
+  still_starting: "the compute is still starting: it recovers what was written last",
   start_failed: "the compute did not start",
   dump_failed: "the schema of the other branch could not be read",
   schema_refused: "the schema of the other branch could not be loaded",

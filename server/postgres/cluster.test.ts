@@ -4,7 +4,7 @@ import { chown, mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
-import { adoptCluster, type Cluster, type ClusterConfig, hasConfig, startCluster } from "./cluster.ts";
+import { adoptCluster, type Cluster, type ClusterConfig, findCluster, hasConfig, startCluster } from "./cluster.ts";
 import { asAccount, runCommand } from "./command.ts";
 import { findPostmaster, readPidFile, SUPERUSER } from "./data-directory.ts";
 import { PostgresError } from "./errors.ts";
@@ -87,6 +87,22 @@ const listFiles = async (directory: string) => [
 ];
 
 const hasCode = (code: string) => (error: unknown) => error instanceof PostgresError && error.code === code;
+
+test("a server that needs longer than it is waited for goes on, and is waited for again", async (t) => {
+  const cluster = await makeCluster(t);
+  await assert.rejects(startCluster(cluster, cluster.config, 1), hasCode("start_timeout"));
+  await until("its process is known", () => findPostmaster(cluster.directory) !== undefined);
+  const starting = findPostmaster(cluster.directory);
+  const adopted = await adoptCluster(cluster);
+  assert.equal(adopted?.pid, starting?.pid);
+  await adopted?.stop();
+
+  await assert.rejects(startCluster(cluster, cluster.config, 1), hasCode("start_timeout"));
+  await until("its process is known", () => findPostmaster(cluster.directory) !== undefined);
+  // However far it is.
+  await findCluster(cluster)?.stop();
+  assert.equal(findPostmaster(cluster.directory), undefined);
+});
 
 test("a server starts, answers, stops cleanly and starts again", async (t) => {
   const cluster = await makeCluster(t);

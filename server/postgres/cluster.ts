@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Account } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
 import { asAccount } from "./command.ts";
-import { findPostmaster, readPidFile, removeStalePidFile } from "./data-directory.ts";
+import { findPostmaster, type Postmaster, readPidFile, removeStalePidFile } from "./data-directory.ts";
 import { PostgresError } from "./errors.ts";
 import type { EventLog } from "./events.ts";
 import { writeOwned } from "./files.ts";
@@ -38,15 +38,16 @@ export interface ClusterConfig {
   readonly access: readonly string[];
 }
 
-/** Crash recovery replays about 200 MB a second; a minute of it is a lot of writing between checkpoints. */
+/** Recovery replays about 200 MB a second, and much may have been written while the files of a branch were copied. */
 const START_TIMEOUT_MS = 60_000;
+const TELL_EVERY_MS = 30_000;
 
 /**
  * Starts a server and returns when it takes connections. The server runs in a session of its own, so that
  * neither Ctrl-C in our terminal nor our death reaches it; `adoptCluster` takes it up again.
  *
- * Throws `port_taken`, `setting_refused`, `no_memory`, `start_failed`, `start_timeout`, or `in_use` when a server
- * runs on the directory already. Callers make sure that one directory is started once at a time.
+ * Throws `port_taken`, `setting_refused`, `no_memory`, `start_failed`, or `in_use` when a server runs on the directory
+ * already; and `start_timeout`, when it goes on starting: `adoptCluster` waits for it. Callers make sure that one directory is started once at a time.
  */
 export async function startCluster(
   cluster: Cluster,
@@ -85,14 +86,21 @@ export async function adoptCluster(
   const deadline = performance.now() + timeout_ms;
   for (;;) {
     const found = findPostmaster(cluster.directory);
-    if (found === undefined) return undefined;
-    if (found.ready) return new RunningCluster({ identity: found, ...found, log: cluster.log });
+    if (found === undefined || found.ready) return found && takeUp(cluster, found);
     if (performance.now() > deadline) {
-      throw new PostgresError("start_timeout", `the server left running on ${cluster.directory} does not become ready`);
+      throw new PostgresError("start_timeout", `the server on ${cluster.directory} is not ready yet`);
     }
     await delay(20);
   }
 }
+
+/** The server that runs on the directory, which may be starting still; to be stopped. Undefined when there is none. */
+export function findCluster(cluster: Cluster): RunningCluster | undefined {
+  const found = findPostmaster(cluster.directory);
+  return found && takeUp(cluster, found);
+}
+
+const takeUp = ({ log }: Cluster, found: Postmaster) => new RunningCluster({ identity: found, ...found, log });
 
 /** Whether a server started now would have the configuration that the running one was started with. */
 export async function hasConfig(cluster: Cluster, config: ClusterConfig): Promise<boolean> {
@@ -146,10 +154,8 @@ async function attempt(cluster: Cluster, port: number, deadline: number): Promis
   const running = new RunningCluster({ identity, port, socketDirectory, log, ended });
   const outcome = await untilReady(cluster, identity, running, deadline);
   if (outcome === "ended") throw await explain(cluster, offset, await ended);
-  if (outcome === "late") {
-    await running.stop("immediate");
-    throw new PostgresError("start_timeout", `the server on ${directory} was not ready in time and was stopped`);
-  }
+  // Stopped, it would recover from where it began, and never come to the end of it.
+  if (outcome === "late") throw new PostgresError("start_timeout", `the server on ${directory} is not ready yet`);
   // With several addresses PostgreSQL is content with one; a stranger would then answer on ours.
   if (/could not bind/.test(await readFrom(logFile, offset))) {
     await running.stop("immediate");
@@ -160,18 +166,23 @@ async function attempt(cluster: Cluster, port: number, deadline: number): Promis
 }
 
 async function untilReady(
-  { directory }: Cluster,
+  { directory, log }: Cluster,
   { pid }: ProcessIdentity,
   running: RunningCluster,
   deadline: number,
 ): Promise<"ready" | "ended" | "late"> {
   const began = performance.now();
+  let told = began;
   for (;;) {
     if (running.ended) return "ended";
     const file = readPidFile(directory);
     if (file?.pid === pid && file.ready) return "ready";
     const now = performance.now();
     if (now > deadline) return "late";
+    if (now - told > TELL_EVERY_MS) {
+      told = now;
+      log.info("postgres.starting", { pid, for_ms: Math.round(now - began) });
+    }
     // A wake takes about 20 ms and is waited for by a person; recovery takes seconds and is not worth polling for.
     await delay(now - began < 200 ? 1 : 20);
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Account } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
-import { adoptCluster, type Cluster, type ClusterConfig, hasConfig, startCluster } from "./cluster.ts";
+import { adoptCluster, type Cluster, type ClusterConfig, findCluster, hasConfig, startCluster } from "./cluster.ts";
 import { findPostmaster, initDataDirectory, readVersion, runSingleUser, SUPERUSER } from "./data-directory.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { PostgresError } from "./errors.ts";
@@ -157,15 +157,18 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal, ref: false }).catch(() => {});
 }
 
+/** Nothing goes on without it, so however long it recovers it is waited for. */
+const START_TIMEOUT_MS = 3_600_000;
+
 async function run(cluster: Cluster, config: ClusterConfig): Promise<RunningCluster> {
-  const found = await adoptCluster(cluster);
-  if (found === undefined) return startCluster(cluster, config);
+  const found = await adoptCluster(cluster, START_TIMEOUT_MS);
+  if (found === undefined) return startCluster(cluster, config, START_TIMEOUT_MS);
   if (await hasConfig(cluster, config)) {
     cluster.log.info("postgres.adopted", { pid: found.pid });
     return found;
   }
   await found.stop("fast");
-  return startCluster(cluster, config);
+  return startCluster(cluster, config, START_TIMEOUT_MS);
 }
 
 /** Makes the cluster where there is none and returns its password. */
@@ -193,7 +196,7 @@ async function ensureCluster(cluster: Cluster, dataDir: string): Promise<string>
     await initDataDirectory(directory, { binaries, account, statements });
   } else {
     cluster.log.warn("postgres.password_replaced", { reason: "postgres.password is missing" });
-    await (await adoptCluster(cluster))?.stop("fast");
+    await findCluster(cluster)?.stop("fast");
     await runSingleUser(directory, cluster, [`ALTER ROLE ${NAME} PASSWORD '${verifier}'`]);
   }
   return password;

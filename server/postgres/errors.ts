@@ -20,7 +20,7 @@ export type PostgresErrorCode =
   | "setting_refused"
   /** More shared memory is asked for than the machine gives. */
   | "no_memory"
-  /** `postgres` was not ready before the deadline, and was stopped again. */
+  /** `postgres` was not ready before the deadline, and goes on starting. */
   | "start_timeout"
   /** A process survived SIGKILL, which is the kernel waiting for a disk. */
   | "stop_failed"

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import type { Account } from "../../../postgres/account.ts";
 import type { Binaries } from "../../../postgres/binaries.ts";
 import type { CertificateFiles } from "../../../postgres/certificate.ts";
-import { adoptCluster, type Cluster, type ClusterConfig, hasConfig, startCluster } from "../../../postgres/cluster.ts";
+import {
+  adoptCluster,
+  type Cluster,
+  type ClusterConfig,
+  findCluster,
+  hasConfig,
+  startCluster,
+} from "../../../postgres/cluster.ts";
 import { findPostmaster, type Postmaster, readVersion, SUPERUSER } from "../../../postgres/data-directory.ts";
 import { PostgresError } from "../../../postgres/errors.ts";
 import type { EventLog } from "../../../postgres/events.ts";
@@ -344,7 +351,7 @@ export class LocalCompute implements ComputeDriver {
     const assigned = known === undefined ? readAssignment(this.#folder(endpoint_id)) : undefined;
     const cluster =
       assigned !== undefined && this.#postmasterOf(endpoint_id, assigned.branch_id) !== undefined
-        ? await adoptCluster(this.#clusterOf(endpoint_id, assigned.branch_id))
+        ? findCluster(this.#clusterOf(endpoint_id, assigned.branch_id))
         : known;
     if (cluster !== undefined) await cluster.stop(mode);
     // A server that was killed in the middle of stopping this one has left the socket's directory.
@@ -451,8 +458,9 @@ function translate(error: unknown): unknown {
       return new DriverError(error.code, error.message, { cause: error });
     case "setting_refused":
       return new DriverError(error.code, error.message, { cause: error, told: error.message });
-    case "start_failed":
     case "start_timeout":
+      return new DriverError("still_starting", "the compute is not ready yet", { cause: error });
+    case "start_failed":
       return new DriverError("start_failed", "the compute did not start", { cause: error });
     default:
       return error;
