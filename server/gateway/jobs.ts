@@ -58,6 +58,8 @@ export function idleJob(deps: IdleDeps): Job {
   const { db, gateway, verifiers, clock, node_id } = deps;
   /** Since when an endpoint has been seen active without anybody using it. */
   const quiet_since = new Map<string, number>();
+  /** What had been sent and received when it was looked last, of endpoints with somebody at work. */
+  const busy_at = new Map<string, number>();
   /** As of when an endpoint's compute was looked at. */
   const seen = new Map<string, string>();
 
@@ -68,13 +70,18 @@ export function idleJob(deps: IdleDeps): Job {
     if (await verifiers.refresh(id)) seen.set(id, now);
   }
 
-  /** Undefined: it is used, does not run, or never rests. */
+  /** As far as can be told from here; who works without a word, PostgreSQL tells. Undefined: it does not run, or never rests. */
   function idleFor_ms(endpoint: ListedEndpoint): number | undefined {
     const { id, suspend_timeout_seconds, current_state } = endpoint;
-    const { opening, busy, last_activity_ms = 0 } = gateway.trafficOf(id);
-    if (suspend_timeout_seconds < 0 || current_state !== "active" || opening > 0 || busy > 0) {
+    const { opening, busy, busy_chunks, last_activity_ms = 0 } = gateway.trafficOf(id);
+    if (suspend_timeout_seconds < 0 || current_state !== "active" || opening > 0) {
       quiet_since.delete(id);
       return undefined;
+    }
+    if (busy === 0) busy_at.delete(id);
+    else if (busy_at.get(id) !== busy_chunks) {
+      busy_at.set(id, busy_chunks);
+      quiet_since.set(id, clock.monotonic_ms());
     }
     const since_ms = Math.max(last_activity_ms, quiet_since.get(id) ?? clock.monotonic_ms());
     quiet_since.set(id, since_ms);
@@ -113,7 +120,7 @@ export function idleJob(deps: IdleDeps): Job {
     async run(signal) {
       const endpoints = await listEndpointsForGateway(db, node_id);
       const ids = new Set(endpoints.map(({ id }) => id));
-      for (const map of [quiet_since, seen]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
+      for (const map of [quiet_since, busy_at, seen]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
       await forEachOf(endpoints, AT_ONCE, async (endpoint) => {
         if (signal.aborted) return;
         await observe(endpoint);

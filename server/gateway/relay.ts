@@ -41,6 +41,7 @@ export class Relay {
   #lags = false;
   /** Bytes that the compute has sent and the client was given. */
   #carried = 0;
+  #chunks = 0;
   /** The compute has said why it closes. */
   #told = false;
   #open = 2;
@@ -51,6 +52,7 @@ export class Relay {
     this.#compute = compute;
     this.#hooks = hooks;
     client.on("data", (chunk: Buffer) => {
+      this.#chunks++;
       if (this.#idle) {
         this.#idle = false;
         hooks.onBusy();
@@ -70,6 +72,7 @@ export class Relay {
     client.resume();
     const steady = compute instanceof SteadySocket ? compute : undefined;
     const carry = (chunk: Buffer): boolean => {
+      this.#chunks++;
       this.#look(chunk);
       // A TLS socket never sends at once; a plain one does as long as its client reads.
       const copied = this.#lags && chunk.length <= SMALL_BYTES;
@@ -91,6 +94,11 @@ export class Relay {
 
   get idle(): boolean {
     return this.#idle;
+  }
+
+  /** Goes up with whatever either side sends. */
+  get chunks(): number {
+    return this.#chunks;
   }
 
   get carried_bytes(): number {

@@ -13,6 +13,11 @@ export interface Traffic {
   /** Those among them that have a command or a transaction under way. */
   readonly busy: number;
   /**
+   * Goes up as long as those send, or are sent, anything. One that does nothing is not always at work: after a COPY that has failed
+   * PostgreSQL reads the rest of its data, and answers nothing to it.
+   */
+  readonly busy_chunks: number;
+  /**
    * When a client last came, began or ended something, or went: monotonic milliseconds of this process. Undefined: never
    * since this process started.
    */
@@ -23,7 +28,10 @@ export interface Traffic {
   readonly sent_bytes: number;
 }
 
-const NOTHING: Traffic = { opening: 0, open: 0, busy: 0, last_activity_ms: undefined, settled: 0, sent_bytes: 0 };
+const NOTHING: Traffic = {
+  ...{ opening: 0, open: 0, busy: 0, busy_chunks: 0 },
+  ...{ last_activity_ms: undefined, settled: 0, sent_bytes: 0 },
+};
 
 /** Counts the sessions of one endpoint. */
 class EndpointTraffic {
@@ -62,12 +70,15 @@ export class TrafficBook {
     if (found === undefined) return NOTHING;
     const { waiting: opening, open, last_activity_ms, settled } = found;
     let { sent_bytes } = found;
-    let busy = 0;
+    let [busy, busy_chunks] = [0, 0];
     for (const relay of found.all()) {
-      if (!relay.idle) busy++;
+      if (!relay.idle) {
+        busy++;
+        busy_chunks += relay.chunks;
+      }
       sent_bytes += relay.carried_bytes;
     }
-    return { opening, open, busy, last_activity_ms, settled, sent_bytes };
+    return { opening, open, busy, busy_chunks, last_activity_ms, settled, sent_bytes };
   }
 
   /** Counts a client in, unless there are so many already. */

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import type { Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
+import pg from "pg";
+import { waitFor } from "../../../test/harness/server.ts";
 import {
   type CreatedProject,
   createProject,
@@ -67,6 +70,32 @@ describe("what clients do at a compute", () => {
     const more = (await transferred()) - sent;
     assert.ok(more > 100_000 && more < 110_000, `${more}`);
     assert.notEqual(await lastActive(), first);
+  });
+
+  it("lets it rest when that is nothing, whatever they sent last", async () => {
+    await plane.db.updateTable("endpoints").set({ suspend_timeout_seconds: 1 }).where("id", "=", endpoint_id).execute();
+    const client = new pg.Client({ connectionString: uri.replace("sslmode=require", "sslmode=disable") });
+    client.on("error", () => {});
+    await client.connect();
+    const job = jobNamed(plane.reconcilers(), "gateway_idle");
+    const isAsleep = async () => {
+      await runOnce([job]);
+      return (await plane.drivers().compute.status(endpoint_id))?.state === "stopped";
+    };
+    const began = Date.now();
+    // At work without a word, for longer than the time after which it would rest.
+    const [answer] = await Promise.all([
+      client.query("select pg_sleep(3)::text"),
+      waitFor("some looks", async () => (await isAsleep()) || Date.now() > began + 2_500),
+    ]);
+    assert.equal(answer.rowCount, 1);
+    await client.query("create temporary table fed (n int)");
+    await assert.rejects(client.query("copy fed from stdin"), { code: "57014" });
+    // As clients do that had more to send: PostgreSQL reads it, and says nothing.
+    const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+    stream.write(Buffer.from("d\0\0\0\u0006x\n", "latin1"));
+    await waitFor("its rest", isAsleep, 20_000);
+    await client.end().catch(() => {});
   });
 
   it("shows among the operations: a start when they wake it, a suspension when they have gone", async () => {
