@@ -1,7 +1,11 @@
 import type { DefaultEndpointSettings } from "@latchkey/contract/endpoints.ts";
 import type { MemberRole } from "@latchkey/contract/organizations.ts";
 import type { ProjectSettings } from "@latchkey/contract/projects.ts";
+import { sql } from "kysely";
 import type { Tx } from "../db/pool.ts";
+import type { Principal } from "./principal.ts";
+
+const now = sql<string>`now()`;
 
 export interface OrganizationRow {
   readonly id: string;
@@ -25,6 +29,26 @@ export interface ProjectRow {
   readonly created_by: string | null;
   readonly created_at: string;
   readonly updated_at: string;
+}
+
+/**
+ * Whether the credential that admitted a request is still good, and keeps it so until the transaction ends: whoever ends
+ * it meanwhile waits, and then sees what was done with it. Requests with one credential do not wait for each other.
+ */
+export async function holdCredential(tx: Tx, principal: Principal): Promise<boolean> {
+  if (principal.kind === "anonymous") return true;
+  if ("session_id" in principal && principal.session_id !== undefined) {
+    const session = tx.selectFrom("sessions").select("id").where("id", "=", principal.session_id);
+    return (await session.where("expires_at", ">", now).forShare().executeTakeFirst()) !== undefined;
+  }
+  if ("oauth_grant_id" in principal && principal.oauth_grant_id !== undefined) {
+    const grant = tx.selectFrom("oauth_grants").select("id").where("id", "=", principal.oauth_grant_id);
+    const live = grant.where("ended_at", "is", null).where("expires_at", ">", now);
+    return (await live.forShare().executeTakeFirst()) !== undefined;
+  }
+  if (principal.api_key_id === undefined) return false;
+  const key = tx.selectFrom("api_keys").select("id").where("id", "=", principal.api_key_id);
+  return (await key.where("revoked_at", "is", null).forShare().executeTakeFirst()) !== undefined;
 }
 
 /** An organization and the caller's member role in it, in one query. */

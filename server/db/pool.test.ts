@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it, type TestContext } from "node:test";
+import { after, before, describe, it, type TestContext, test } from "node:test";
 import { Kysely, PostgresDialect, sql } from "kysely";
 import { ExternalDatabase } from "../../test/harness/external-database.ts";
 import { SwallowingProxy } from "../../test/revocation/swallowing-proxy.ts";
 import { createLog } from "../log.ts";
-import { isDatabaseLost, openPool, poolConfig } from "./pool.ts";
+import { inTransaction, isDatabaseLost, openPool, poolConfig, type Tx } from "./pool.ts";
 import type { Schema } from "./schema.ts";
 
 const SILENT_MS = 500;
@@ -58,4 +58,29 @@ describe("the pool, when the network to the database goes silent", () => {
     await database.query(`select pg_sleep(${(2 * SILENT_MS) / 1000})`);
     assert.equal(await ask(), first);
   });
+});
+
+test("two changes that wait for each other are both carried out, one of them once it has begun again", async (t) => {
+  const database = await ExternalDatabase.make();
+  t.after(() => database.close());
+  await database.query("create table things (id int primary key, changes int not null)");
+  await database.query("insert into things values (1, 0), (2, 0)");
+  const pool = openPool(poolConfig({ url: database.url }, 2), createLog("silent"));
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  t.after(() => db.destroy());
+  const change = (tx: Tx, id: number) => sql`update things set changes = changes + 1 where id = ${id}`.execute(tx);
+  let attempts = 0;
+  let begun = 0;
+  const both = (first: number, second: number) =>
+    inTransaction(db, async (tx) => {
+      attempts += 1;
+      await change(tx, first);
+      begun += 1;
+      // The first time until the other one has its row, too.
+      while (begun < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+      await change(tx, second);
+    });
+  await Promise.all([both(1, 2), both(2, 1)]);
+  assert.equal(attempts, 3);
+  assert.deepEqual(await database.query("select changes from things"), [{ changes: 2 }, { changes: 2 }]);
 });

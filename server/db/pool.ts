@@ -139,6 +139,23 @@ export function isDatabaseLost(error: unknown): boolean {
   );
 }
 
+/** Often enough for two that have met crosswise, and for one that met a third meanwhile. */
+const ATTEMPTS = 3;
+
+/**
+ * Runs a change in a transaction. Two that wait for each other, such as two sessions of one person that end each other,
+ * are found out by the database, which ends one of them: that one begins again, and then sees what the other has done.
+ */
+export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await db.transaction().execute(work);
+    } catch (error) {
+      if (sqlState(error) !== "40P01" || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
 /** Runs an insert or update and turns a breach of the named unique constraint into a 409 that says what to do. */
 export async function orConflict<T>(work: Promise<T>, constraint: string, message: string): Promise<T> {
   try {

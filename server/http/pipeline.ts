@@ -5,7 +5,8 @@ import { authorize, type Demand, isCallerAllowed } from "../access/authorize.ts"
 import type { CallerAccess } from "../access/handles.ts";
 import { type Action, isAllowed, refusal } from "../access/policy.ts";
 import type { Origin, Principal } from "../access/principal.ts";
-import type { Db, Tx } from "../db/pool.ts";
+import { holdCredential } from "../access/store.ts";
+import { type Db, inTransaction, type Tx } from "../db/pool.ts";
 import { ApiError, unreachable } from "../errors.ts";
 import type { AccessChange } from "../nodes/change.ts";
 import { AnswerAfterCommit, AnswerWithCookies, type AuditSubject, type Route } from "../route.ts";
@@ -42,10 +43,6 @@ export function isOpen({ requires: { action } }: Route): boolean {
 
 /** Step 1, before the body is read: an unknown caller costs us no more than headers. */
 export function authenticateRequest(deps: PipelineDeps, open: boolean) {
-  // RFC 9728, 5.1: where a client that comes without a credential finds out how to get one.
-  const headers = {
-    "www-authenticate": `Bearer resource_metadata="${deps.public_url}/.well-known/oauth-protected-resource/api/v2"`,
-  };
   // With a callback: most requests are decided at once, and a promise for each would cost more than deciding.
   return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     request.origin = originOf(request);
@@ -56,7 +53,7 @@ export function authenticateRequest(deps: PipelineDeps, open: boolean) {
     }
     const settle = (principal: Principal | undefined) => {
       if (principal) request.principal = principal;
-      done(principal ? undefined : new ApiError("unauthenticated", undefined, { headers }));
+      done(principal ? undefined : unknownCaller(deps));
     };
     try {
       const { authorization, cookie } = request.headers;
@@ -67,6 +64,15 @@ export function authenticateRequest(deps: PipelineDeps, open: boolean) {
       done(error as Error);
     }
   };
+}
+
+/** One and the same, whatever is not good about a credential and whenever that is found. */
+function unknownCaller({ public_url }: PipelineDeps): ApiError {
+  // RFC 9728, 5.1: where a client that comes without a credential finds out how to get one.
+  const metadata = `${public_url}/.well-known/oauth-protected-resource/api/v2`;
+  return new ApiError("unauthenticated", undefined, {
+    headers: { "www-authenticate": `Bearer resource_metadata="${metadata}"` },
+  });
 }
 
 /** Steps 2 to 6: locate, authorize, validate, run, audit, commit; then the answer. */
@@ -112,10 +118,12 @@ export function cacheControlOf({ secret }: RouteContract): string {
 async function change(route: Route, checks: Checks, request: FastifyRequest, deps: PipelineDeps): Promise<unknown> {
   const prepared = route.prepare && (await prepare(route, route.prepare, checks, request));
   const work = async (tx: Tx) => {
+    // Authenticated when its head came; until its body has come the credential may have ended, and been answered so.
+    if (!(await holdCredential(tx, request.principal))) throw unknownCaller(deps);
     const ran = await runRoute(route, checks, request, tx, prepared);
     return await record(route, ran, tx, deps);
   };
-  const { result, revision, audit_id } = await deps.db.transaction().execute(work);
+  const { result, revision, audit_id } = await inTransaction(deps.db, work);
   deps.afterChange();
   // Committed, and not yet answered: whoever reads the answer may rely on it at every node.
   if (revision !== undefined) await deps.revocations.confirm(revision, audit_id);

@@ -96,19 +96,3 @@ export async function deleteOtherSessions({ tx, user_id, principal }: PersonAcce
   if (principal.session_id !== undefined) others = others.where("id", "!=", principal.session_id);
   return Number((await others.executeTakeFirst()).numDeletedRows);
 }
-
-/**
- * Whether the session that asks is still there, and keeps it there until the transaction ends: whoever ends it
- * meanwhile waits, and then sees what was done with it.
- */
-export async function holdSession({ tx, user_id, principal }: PersonAccess): Promise<boolean> {
-  if (principal.session_id === undefined) return false;
-  const found = await tx
-    .selectFrom("sessions")
-    .select("id")
-    .where("id", "=", principal.session_id)
-    .where("user_id", "=", user_id)
-    .forShare()
-    .executeTakeFirst();
-  return found !== undefined;
-}

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
-import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { findLeftProcesses } from "../../scripts/leftovers.ts";
 import { socketDirectoryFor } from "../../server/postgres/socket-directory.ts";
+import { holdBack } from "../harness/held-back.ts";
 import { freePort, runProgram, startServer, TestServer, waitFor } from "../harness/server.ts";
 import { createProject } from "../harness/world.ts";
 
@@ -143,29 +142,12 @@ test("asked to stop while it starts, the server ends cleanly", async (t) => {
   await assertNothingRuns(data_dir);
 });
 
-/** A request that the server has taken and that lacks its body; who is told to go on knows that. */
-async function beginKey(server: TestServer, key: string, key_name: string) {
-  const body = JSON.stringify({ key_name });
-  const headers = {
-    authorization: `Bearer ${key}`,
-    "content-type": "application/json",
-    "content-length": body.length,
-    expect: "100-continue",
-  };
-  const sent = request(`${server.api}/api_keys`, { method: "POST", agent: false, headers });
-  const answer = once(sent, "response").then(([response]) => {
-    const { statusCode, headers } = response.resume() as IncomingMessage;
-    return [statusCode, headers.connection];
-  });
-  sent.flushHeaders();
-  await Promise.race([once(sent, "continue"), answer]);
-  return { finish: () => sent.end(body), answer };
-}
-
 test("every request that the server has taken when it is told to stop is answered whole, however late its body comes", async (t) => {
   const server = await startServer(t);
   const { api_key } = await server.setup();
-  const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => beginKey(server, api_key, `at the end ${i}`)));
+  const beginKey = (i: number) =>
+    holdBack(server, "/api_keys", { key_name: `at the end ${i}` }, { authorization: `Bearer ${api_key}` });
+  const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => beginKey(i)));
   const stopped = server.stop();
   for (const { finish } of taken.slice(0, 10)) finish();
   // What was not taken by then is refused a connection, and can be sent elsewhere.
@@ -176,10 +158,10 @@ test("every request that the server has taken when it is told to stop is answere
   for (const { finish } of taken.slice(10)) finish();
   const answers = await Promise.all(taken.map(({ answer }) => answer));
   assert.deepEqual(
-    answers.map(([status]) => status),
+    answers.map(({ status }) => status),
     taken.map(() => 200),
   );
-  for (const [, connection] of answers.slice(10)) assert.equal(connection, "close");
+  for (const { connection } of answers.slice(10)) assert.equal(connection, "close");
   assert.equal(await stopped, 0);
 
   await server.start();
