@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
@@ -60,9 +60,11 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     genReqId: (request) => requestId(request as IncomingMessage),
     // Most requests are empty, and to read nothing from a stream costs much.
     serverFactory: (serve) =>
-      createServer({ optimizeEmptyRequests: true, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-        if (!isShort() || !answerFromMemory(request, response)) serve(request, response);
-      }),
+      rememberConnections(
+        createServer({ optimizeEmptyRequests: true, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+          if (!isShort() || !answerFromMemory(request, response)) serve(request, response);
+        }),
+      ),
     // A path that ends in a slash is another one: `DELETE /sessions/` with its id forgotten must not mean all.
     routerOptions: { maxParamLength: PARAM_LIMIT },
     exposeHeadRoutes: false,
@@ -134,21 +136,48 @@ const IDLE_SWEEP_MS = 20;
 const DRAIN_MS = 300;
 const draining = new WeakSet<FastifyInstance>();
 
+/** So long the head of a request may still be under way once the door is closed, and so long a request may last. */
+const HEAD_WITHIN_MS = 1_000;
+const END_WITHIN_MS = 10_000;
+const connections = new WeakMap<Server, Set<Socket>>();
+
 /**
  * Stops without losing a request. For a moment everything is served still, and each answer asks its client
  * to come back on another connection; then it stops listening, lets the requests in progress end, and resolves
- * when the last connection has gone. One that stayed idle all the while is closed.
+ * when the last connection has gone. One that stayed idle all the while is closed, and so is, a little later, one that
+ * has sent nothing or half a head: a server that has stopped listening does not enforce its time limits any more.
  */
 export async function closeApp(app: FastifyInstance, clock: Clock): Promise<void> {
   draining.add(app);
   const deadline_ms = clock.monotonic_ms() + DRAIN_MS;
   while (clock.monotonic_ms() < deadline_ms && (await countConnections(app)) > 0) await clock.sleep(IDLE_SWEEP_MS);
-  const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS);
+  const closed_ms = clock.monotonic_ms();
+  const sweep = setInterval(() => {
+    const since_ms = clock.monotonic_ms() - closed_ms;
+    app.server.closeIdleConnections();
+    if (since_ms > HEAD_WITHIN_MS) for (const socket of connections.get(app.server) ?? []) endWithoutRequest(socket);
+    if (since_ms > END_WITHIN_MS) app.server.closeAllConnections();
+  }, IDLE_SWEEP_MS);
   try {
     await app.close();
   } finally {
     clearInterval(sweep);
   }
+}
+
+/** The library tells those that are idle, of which one is none that has sent nothing yet. */
+function rememberConnections(server: Server): Server {
+  const open = new Set<Socket>();
+  connections.set(server, open);
+  return server.on("connection", (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+  });
+}
+
+/** From a whole head until the end of the answer, the answer hangs on its connection. */
+function endWithoutRequest(socket: Socket & { readonly _httpMessage?: unknown }): void {
+  if (!socket._httpMessage) socket.destroy();
 }
 
 function countConnections(app: FastifyInstance): Promise<number> {

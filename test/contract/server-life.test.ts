@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -167,4 +168,21 @@ test("every request that the server has taken when it is told to stop is answere
   await server.start();
   const keys = await server.expect<{ name: string }[]>(200, "GET", "/api_keys", { key: api_key });
   assert.equal(keys.filter(({ name }) => name.startsWith("at the end")).length, 20, "and what was answered is kept");
+});
+
+test("connections that have sent nothing, or half a head, hold no stop up", async (t) => {
+  const server = await startServer(t);
+  const half = ["", "GET / HTTP/1.1\r\n", "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\n"];
+  for (const bytes of half) {
+    const socket = connect(server.port, "127.0.0.1").on("error", () => {});
+    t.after(() => socket.destroy());
+    await once(socket, "connect");
+    socket.write(bytes);
+  }
+  // Until the server has read what was sent before.
+  await fetch(`${server.url}/healthz`);
+  const began_ms = performance.now();
+  assert.equal(await server.stop(), 0);
+  t.diagnostic(`it took ${Math.round(performance.now() - began_ms)} ms`);
+  await assertNothingRuns(server.data_dir);
 });
