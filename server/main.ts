@@ -13,6 +13,7 @@ import { PostgresError } from "./postgres/errors.ts";
 import { Stack } from "./stack.ts";
 import { startNode, startWorker } from "./start.ts";
 import { version } from "./version.ts";
+import { WorkerFailed } from "./workers.ts";
 
 /** Where the computes are reached that are told by name. */
 function postgresAddress({ host, pg_port, pg_domain }: Config): string {
@@ -39,9 +40,8 @@ function banner(config: Config, setup_token: Secret | undefined): string {
 
 /** Mistakes of the person at the terminal are told in a sentence; only our own come with a stack. */
 function explainFailure(error: unknown): string {
-  if ([ConfigError, DataDirError, NodeTaken, PostgresError, CertificateError].some((known) => error instanceof known)) {
-    return (error as Error).message;
-  }
+  const known = [ConfigError, DataDirError, NodeTaken, PostgresError, CertificateError, WorkerFailed];
+  if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   if (error instanceof Error && "code" in error) {
     if (error.code === "EADDRINUSE") {
       const port = "port" in error ? ` ${error.port}` : "";
@@ -96,12 +96,13 @@ async function main(args: readonly string[]): Promise<void> {
     const problems = await started.stop();
     if (problems.length > 0) throw new Error(`did not stop cleanly: ${problems.join("; ")}`);
     log.event("server.stopped", { took_ms: Math.round(clock.monotonic_ms() - stopping_ms) });
-    // The channel to the primary would keep a worker from ending.
-    if (process.connected) process.disconnect();
   } catch (error) {
     process.stderr.write(`latchkey: ${explainFailure(error)}\n`);
     await started.stop();
     process.exitCode = 1;
+  } finally {
+    // The channel to the primary would keep a worker from ending.
+    if (process.connected) process.disconnect();
   }
 }
 

@@ -45,7 +45,13 @@ const FIGURES_WITHIN_MS = 4_000;
 /** The primary answers when the workers have, or have not. */
 const METRICS_WITHIN_MS = 2 * FIGURES_WITHIN_MS;
 
-/** Starts the workers, and others in their place when they end; resolves when all serve. */
+/** A worker that could not start has told the reason by itself. */
+export class WorkerFailed extends Error {}
+
+/**
+ * Starts the workers; resolves when all serve, and from then on others take the place of those that end. Rejects where
+ * one ends before it serves: what keeps it from that would keep its successors too.
+ */
 export async function startWorkers(
   count: number,
   assignment: Assignment,
@@ -67,8 +73,8 @@ export async function startWorkers(
   const readMetrics = async (): Promise<string> =>
     await AggregatorRegistry.aggregate(await Promise.all([...serving].map(readFigures))).metrics();
 
-  const fork = () =>
-    new Promise<void>((resolve) => {
+  const fork = (is_first: boolean) =>
+    new Promise<void>((resolve, reject) => {
       const worker = cluster.fork();
       workers.add(worker);
       worker.on("message", (message: ToPrimary) => {
@@ -85,29 +91,37 @@ export async function startWorkers(
       });
       worker.once("exit", (code, signal) => {
         workers.delete(worker);
-        serving.delete(worker);
+        const has_served = serving.delete(worker);
+        const reason = signal ?? `exit code ${code}`;
+        if (!stopping.signal.aborted) log.event("worker.ended", { pid: worker.process.pid ?? 0, reason });
+        if (is_first && !has_served) {
+          reject(new WorkerFailed("a worker ended before it served; what it said stands above"));
+          return;
+        }
         resolve();
-        if (stopping.signal.aborted) return;
-        log.event("worker.ended", { pid: worker.process.pid ?? 0, reason: signal ?? `exit code ${code}` });
         void clock.sleep(AGAIN_AFTER_MS, stopping.signal).then(() => {
-          if (!stopping.signal.aborted) void fork();
+          if (!stopping.signal.aborted) void fork(false);
         });
       });
     });
 
-  await Promise.all(Array.from({ length: count }, fork));
-  return {
-    async stop() {
-      stopping.abort();
-      await Promise.all(
-        [...workers].map(async (worker) => {
-          const ended = once(worker, "exit");
-          worker.process.kill("SIGTERM");
-          await ended;
-        }),
-      );
-    },
+  const stop = async () => {
+    stopping.abort();
+    await Promise.all(
+      [...workers].map(async (worker) => {
+        const ended = once(worker, "exit");
+        worker.process.kill("SIGTERM");
+        await ended;
+      }),
+    );
   };
+  try {
+    await Promise.all(Array.from({ length: count }, () => fork(true)));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { stop };
 }
 
 /** What does not reach a worker is not missed: its end is told by another event. Without a callback it would be an error of ours. */

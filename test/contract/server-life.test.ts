@@ -104,9 +104,12 @@ test("a port that is taken is told in a sentence, and nothing is left running", 
   for (const ports of [
     { LATCHKEY_PORT: taken, LATCHKEY_PG_PORT: "0" },
     { LATCHKEY_PORT: String(await freePort()), LATCHKEY_PG_PORT: taken },
+    { LATCHKEY_PORT: taken, LATCHKEY_PG_PORT: "0", LATCHKEY_WORKERS: "2" },
   ]) {
-    const { code, stderr } = await runProgram(MAIN, [], { LATCHKEY_DATA_DIR: data_dir, ...ports });
+    const { code, stderr, stdout } = await runProgram(MAIN, [], { LATCHKEY_DATA_DIR: data_dir, ...ports });
     assert.equal(code, 1);
+    assert.doesNotMatch(stdout, /is ready/);
+    assert.ok(!stderr.includes("    at "));
     assert.match(stderr, new RegExp(`the port ${taken} is taken; stop what listens there, or set LATCHKEY_PORT`));
     await assertNothingRuns(data_dir);
   }
