@@ -4,7 +4,7 @@ import { endGrantsOfPerson } from "../oauth/store.ts";
 import type { FailedSignIns } from "../sessions/failed-sign-ins.ts";
 import { hashPassword, isPasswordOf } from "../sessions/password.ts";
 import { deleteOtherSessions, findPasswordHash } from "../sessions/store.ts";
-import { getCurrentUser, putPasswordHash } from "./store.ts";
+import { deletePasswordResets, getCurrentUser, putPasswordHash } from "./store.ts";
 
 interface Change {
   readonly current_password: string;
@@ -22,7 +22,11 @@ export async function changePassword(
 ) {
   const { email } = await getCurrentUser(access);
   const attempt = failed.begin(access.origin.address, email);
-  const account = await findPasswordHash(access.tx, email, { to_change: true }).catch((error: unknown) => {
+  const lock = async () => {
+    await deletePasswordResets(access);
+    return await findPasswordHash(access.tx, email, { to_change: true });
+  };
+  const account = await lock().catch((error: unknown) => {
     attempt.undecided();
     throw error;
   });

@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import { openTestInstance, type TestInstance } from "../../test/harness/instance.ts";
-import { makePerson } from "../../test/harness/people.ts";
+import { asPerson, makePerson } from "../../test/harness/people.ts";
 import { systemClock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
+import { Secret } from "../keys/secret.ts";
+import { FailedSignIns } from "../sessions/failed-sign-ins.ts";
 import { isPasswordOf } from "../sessions/password.ts";
 import { findPasswordHash, insertSession } from "../sessions/store.ts";
+import { changePassword } from "./change-password.ts";
 import { createPasswordReset, ResetLimits, usePasswordReset } from "./password-reset.ts";
+import { setUpPerson } from "./set-up-person.ts";
 
 let instance: TestInstance;
 
@@ -65,6 +69,27 @@ test("after half an hour a token is good for nothing, and its row goes with the 
   assert.equal(await countOf("password_resets", user_id), 1);
   await ask("nobody@example.com");
   assert.equal(await countOf("password_resets", user_id), 0);
+});
+
+test("a token ends with a change of the password, whoever made that", async () => {
+  const { user_id, email } = await makePerson(instance.db);
+  assert.equal(await use((await ask(email)) ?? ""), user_id);
+  let token = (await ask(email)) ?? "";
+  const change = { current_password: "a new password", new_password: "a newer password" };
+  const by_person = (current_password: string) =>
+    instance.db.transaction().execute(async (tx) => {
+      const access = await asPerson(tx, user_id, "user.update_password");
+      await changePassword(access, { ...change, current_password }, new FailedSignIns(systemClock));
+    });
+  await assert.rejects(by_person("a wrong password"), /not right/);
+  assert.equal(await countOf("password_resets", user_id), 1);
+  await by_person("a new password");
+  await assert.rejects(use(token), refused);
+
+  token = (await ask(email)) ?? "";
+  const wish = { email, name: "Ada", organization: undefined, password: new Secret("of the server's machine") };
+  await instance.db.transaction().execute((tx) => setUpPerson(tx, wish, systemClock.now_ms()));
+  await assert.rejects(use(token), refused);
 });
 
 test("for an e-mail that nobody has there is no token and no row; a stored row holds no token", async () => {

@@ -11,7 +11,7 @@ import { findOrganizationByName, getPersonalOrganization, insertOrganization } f
 import { hashPassword } from "../sessions/password.ts";
 import { deleteAllSessions } from "../sessions/store.ts";
 import { createPerson } from "./create-person.ts";
-import { findUserIdByEmail, hasPeople, lockInstance, putPasswordHash } from "./store.ts";
+import { deletePasswordResets, findUserIdByEmail, hasPeople, lockInstance, putPasswordHash } from "./store.ts";
 
 /** What whoever commands the server's machine asks for. */
 export interface PersonWish {
@@ -42,6 +42,7 @@ export async function setUpPerson(tx: Tx, wish: PersonWish, now_ms: number): Pro
   const existing_id = await findUserIdByEmail(tx, email);
   const user_id = existing_id ?? (await createFirstOrNext(tx, email, wish.name, hash));
   if (existing_id !== undefined && hash !== undefined) {
+    await deletePasswordResets({ tx, user_id });
     await putPasswordHash({ tx, user_id }, hash);
     // A password is replaced because it was lost or told: whoever signed in with the old one is out.
     await deleteAllSessions({ tx, user_id });

@@ -132,6 +132,14 @@ export async function takePasswordReset(tx: Tx, token: string): Promise<string |
   return rows.find(({ token_digest }) => token_digest.equals(tokenDigest(token)))?.user_id;
 }
 
+/**
+ * Ends the links of a person whose password is another one. Before the password is touched: who uses a link takes the
+ * links first, too.
+ */
+export async function deletePasswordResets({ tx, user_id }: Oneself): Promise<void> {
+  await tx.deleteFrom("password_resets").where("user_id", "=", user_id).execute();
+}
+
 export async function insertSetupToken(db: Db, token_digest: Buffer): Promise<void> {
   await db.insertInto("setup_tokens").values({ token_digest }).execute();
 }
