@@ -48,8 +48,9 @@ export async function registerConsole(app: FastifyInstance, { dist }: ConsoleDep
   const html = built ? await readFile(index, "utf8") : NOT_BUILT;
   const page = async (request: FastifyRequest, reply: FastifyReply) => {
     // Not a page: the application's own not-found handler answers, in the words of the API.
-    const { pathname } = new URL(request.url, "http://localhost");
-    if (NOT_PAGES.test(pathname) || !(pathname === "/" || asksForPage(request))) return reply.callNotFound();
+    // As the router has read it: not every path that a request may have is one that an address can be made of.
+    const path = `/${(request.params as { readonly "*"?: string })["*"] ?? ""}`;
+    if (NOT_PAGES.test(path) || !(path === "/" || asksForPage(request))) return reply.callNotFound();
     return reply.type("text/html; charset=utf-8").header("cache-control", ASK_FIRST).send(html);
   };
   for (const url of ["/", "/*"]) app.route({ method: ["GET", "HEAD"], url, handler: page });

@@ -24,14 +24,20 @@ export interface OpsDeps {
 }
 
 export async function registerOps(app: FastifyInstance, deps: OpsDeps): Promise<void> {
-  app.get("/healthz", async () => ({ status: "ok" }));
+  // Some that watch a server ask by HEAD.
+  const method = ["GET", "HEAD"];
+  app.route({ method, url: "/healthz", handler: async () => ({ status: "ok" }) });
 
-  app.get("/readyz", async () => {
-    const ready = await deps.isReady().catch((cause) => {
-      throw new ApiError("unavailable", "the database does not answer", { cause });
-    });
-    if (!ready) throw new ApiError("unavailable", "starting or stopping");
-    return { status: "ready" };
+  app.route({
+    method,
+    url: "/readyz",
+    handler: async () => {
+      const ready = await deps.isReady().catch((cause) => {
+        throw new ApiError("unavailable", "the database does not answer", { cause });
+      });
+      if (!ready) throw new ApiError("unavailable", "starting or stopping");
+      return { status: "ready" };
+    },
   });
 
   app.get("/metrics", async (request, reply) => {

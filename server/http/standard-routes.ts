@@ -55,7 +55,8 @@ function register(scope: FastifyInstance, { method, path, run, refuse }: Standar
         headers = {},
         body,
       } = await run({
-        query: new URL(request.url, "http://localhost").searchParams,
+        // Not by `URL`, which not every request's target is one for.
+        query: new URLSearchParams(/\?(.*)$/s.exec(request.url)?.[1]),
         form: request.body instanceof URLSearchParams ? request.body : new URLSearchParams(),
         authorization: request.headers.authorization,
         origin: originOf(request),

@@ -199,6 +199,23 @@ suite("API manners", () => {
     await server.expect(200, "GET", "/users/me", { key });
   });
 
+  test("a path that no address could be made of is not found, and no failure of the server", async () => {
+    const statusOf = async (target: string) =>
+      (await sendRaw(server.port, `GET ${target} HTTP/1.1\r\nhost: x\r\n\r\n`))?.status ?? 0;
+    for (const path of ["//", "//[", "//[?x=//"]) assert.equal(await statusOf(path), 404, path);
+    for (const target of ["http://[/", "http://[/nowhere", "http://[/oauth2/authorize?client_id=x"]) {
+      assert.ok((await statusOf(target)) < 500, target);
+    }
+    assert.ok(!server.output.includes('"event":"request.failed"'));
+  });
+
+  test("whether it is alive and ready can be asked by HEAD, too", async () => {
+    for (const path of ["/healthz", "/readyz"]) {
+      const { status } = await fetch(server.url + path, { method: "HEAD" });
+      assert.equal(status, 200, path);
+    }
+  });
+
   test("no answer may be read by another site, and no change by session comes from one", async () => {
     const { cookie } = world.admin;
     const elsewhere = { origin: "https://evil.example" };
