@@ -57,8 +57,8 @@ export async function insertOrganizationKey(access: OrganizationAccess, name: st
     .where("id", "=", project_id)
     .where("org_id", "=", org_id)
     .where("deleted_at", "is", null)
-    // The project must not be deleted or moved between this look and the key.
-    .forKeyShare()
+    // The project must not be deleted or moved between this look and the key. A weaker lock would let both happen.
+    .forShare()
     .executeTakeFirst();
   if (!project) throw new ApiError("not_found", "project not found in this organization");
   return await insertKey(tx, { kind: "proj", org_id, project_id }, name, principal.user_id);
