@@ -3,7 +3,7 @@ import { ApiError } from "../errors.ts";
 import { CallerAccess, OrganizationAccess, PersonAccess, ProjectAccess } from "./handles.ts";
 import { type Action, isAllowed, refusal, type Standing } from "./policy.ts";
 import type { Origin, Principal } from "./principal.ts";
-import { findOrganizationWithRole, findProjectWithRole } from "./store.ts";
+import { findOrganizationWithRole, findProjectWithRole, holdMemberRole } from "./store.ts";
 
 /** What a route asks of its caller, with the ids already taken from the request. */
 export type Demand =
@@ -13,7 +13,17 @@ export type Demand =
   | { readonly on: "project" | "deleted_project"; readonly action: Action; readonly project_id: string };
 
 /**
- * Decides, and mints the handle that lets the rules at the data. One query at most. Whoever has no standing
+ * What outlasts the power of whoever does it. An admin who is removed or demoted meanwhile must leave none of it behind:
+ * their end waits for it, or it finds them to be an admin no more.
+ */
+const LASTING: ReadonlySet<Action> = new Set<Action>([
+  "organization_key.create",
+  "invitation.create",
+  "project.transfer_out",
+]);
+
+/**
+ * Decides, and mints the handle that lets the rules at the data. One query, but for what is `LASTING`. Whoever has no standing
  * at a project learns nothing of it (404, whether it exists or not); an organization that is not the
  * caller's is refused with Neon's text, the same for one that does not exist. At once where no query is needed.
  */
@@ -62,8 +72,10 @@ async function authorizeOnOrganization(tx: Tx, principal: Principal, origin: Ori
   if (principal.kind === "project" && !(isAllowed(action, "project_key") && principal.org_id === org_id)) {
     throw refusal(principal, undefined);
   }
-  const found = await findOrganizationWithRole(tx, org_id, principal.kind === "person" ? principal.user_id : null);
-  const standing = found && standingIn(principal, found.id, found.role);
+  const user_id = principal.kind === "person" ? principal.user_id : null;
+  const found = await findOrganizationWithRole(tx, org_id, user_id);
+  const role = found?.role && user_id && LASTING.has(action) ? await holdMemberRole(tx, org_id, user_id) : found?.role;
+  const standing = found && standingIn(principal, found.id, role ?? null);
   if (!found || !standing) throw new ApiError("forbidden", "not an organization member");
   if (!isAllowed(action, standing)) throw refusal(principal, standing);
   const { role: _, ...organization } = found;

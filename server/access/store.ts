@@ -61,6 +61,12 @@ export async function findOrganizationWithRole(tx: Tx, org_id: string, user_id: 
     .executeTakeFirst();
 }
 
+/** The member role of a person, which stays what it is until the transaction ends. */
+export async function holdMemberRole(tx: Tx, org_id: string, user_id: string): Promise<MemberRole | undefined> {
+  const member = tx.selectFrom("members").select("role").where("org_id", "=", org_id).where("user_id", "=", user_id);
+  return (await member.forShare().executeTakeFirst())?.role;
+}
+
 /** A project that is not deleted, or one that is, and the caller's member role in its organization, in one query. */
 export async function findProjectWithRole(tx: Tx, project_id: string, user_id: string | null, deleted = false) {
   return await tx

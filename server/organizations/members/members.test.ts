@@ -4,7 +4,9 @@ import { sql } from "kysely";
 import { openTestInstance, type TestInstance } from "../../../test/harness/instance.ts";
 import { inOrganization, makeMember, makePerson, type TestPerson } from "../../../test/harness/people.ts";
 import type { OrganizationAccess } from "../../access/handles.ts";
+import { insertOrganizationKey } from "../../api-keys/store.ts";
 import { ApiError } from "../../errors.ts";
+import { createInvitations } from "../invitations/rules.ts";
 import { insertOrganization, listOrganizationsOfPerson } from "../store.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import { changeMemberRole, removeMember } from "./rules.ts";
@@ -98,6 +100,40 @@ test("an admin who was demoted while their request waited does nothing with the 
   await assert.rejects(demoted, refused(403, /member role/));
   assert.equal(await adminsOf(org_id), 2);
 });
+
+for (const [what, action, rule] of [
+  ["key", "organization_key.create", (access: OrganizationAccess) => insertOrganizationKey(access, "left behind")],
+  [
+    "invitation",
+    "invitation.create",
+    (access: OrganizationAccess) => createInvitations(access, [{ email: "eve@example.com", role: "admin" }]),
+  ],
+  ["project elsewhere", "project.transfer_out", async () => {}],
+] as const) {
+  test(`an admin who was removed or demoted while their request waited leaves no ${what} behind`, async () => {
+    for (const end of [
+      removeMember,
+      (access: OrganizationAccess, id: string) => changeMemberRole(access, id, "member"),
+    ]) {
+      const { org_id, members } = await organizationOf("admin", "admin");
+      const [a, b] = members;
+      let late: Promise<unknown> = Promise.resolve();
+      let over = false;
+      await act(a?.user_id, org_id, async (access) => {
+        await end(access, b?.member_id ?? "");
+        late = instance.db
+          .transaction()
+          .execute(async (tx) => await rule(await inOrganization(tx, b?.user_id ?? "", org_id, action)))
+          .finally(() => {
+            over = true;
+          });
+        late.catch(() => {});
+        while (!over && (await waiting()) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      });
+      await assert.rejects(late, refused(403, /member/));
+    }
+  });
+}
 
 async function waiting(): Promise<number> {
   const { rows } = await sql<{ n: number }>`
