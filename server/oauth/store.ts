@@ -40,7 +40,7 @@ export async function findGrantsOfAccessTokens(
       from unnest($1::bytea[]) with ordinality as asked (digest, number)
       join oauth_access_tokens a on a.token_digest = asked.digest
       join oauth_grants g on g.id = a.grant_id
-      where a.expires_at > now() and g.ended_at is null`,
+      where a.expires_at > now() and g.ended_at is null and g.expires_at > now()`,
     values: [digests],
     query_timeout: ANSWER_WITHIN_MS,
   } as pg.QueryConfig);
