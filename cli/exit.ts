@@ -36,6 +36,8 @@ export interface Failure {
   readonly request_id?: string | undefined;
 }
 
+const LOOK = "see with the `list` command whether it has been done, before you repeat it";
+
 /** Every error that can reach the top, as what a person is told. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CliError) return { kind: error.kind, message: error.message, hint: error.hint };
@@ -77,6 +79,7 @@ function describeApiError(error: ApiError): Failure {
   if (status === 423) return failure("conflict", "another change is under way; try again when it is done");
   if (status === 429) return failure("server", "too many requests; try again in a moment");
   if (status === 501) return failure("server", "this server does not offer it");
+  if (error.code === "UNCONFIRMED") return failure("server", LOOK);
   if (status >= 500) return failure("server", "try again; when it stays, report it with the request id");
   if (status >= 400) return failure("usage");
   return failure("server");

@@ -1,6 +1,9 @@
 /** When a request may be sent again, and after how long. */
 
-/** Refused before anything was done, so that repeating any method is safe. 503 is so by Neon's documentation. */
+/**
+ * Refused before anything was done, so that repeating any method is safe. 503 is so by Neon's documentation; where a
+ * Latchkey server cannot know whether a change was made, it answers 500.
+ */
 const NOTHING_DONE = new Set([423, 429, 503]);
 /** A gateway lost the answer: what was asked may have been done. */
 const ANSWER_LOST = new Set([502, 504]);
@@ -12,6 +15,11 @@ export const LONGEST_DELAY_MS = 30_000;
 
 export function isRetryableStatus(method: string, status: number): boolean {
   return NOTHING_DONE.has(status) || (ANSWER_LOST.has(status) && IDEMPOTENT.has(method));
+}
+
+/** Whether what was asked may have been done although nobody says so. */
+export function isAnswerLost(status: number): boolean {
+  return ANSWER_LOST.has(status);
 }
 
 /** A lost connection says nothing about whether the request arrived. */

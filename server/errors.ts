@@ -19,6 +19,11 @@ const TABLE = {
   locked: [423, "project already has running conflicting operations, scheduling of new ones is prohibited"],
   rate_limited: [429, "too many requests, slow down"],
   internal: [500, "internal error; quote the request_id when you report it"],
+  // Not 503: that says that nothing was done, and clients then ask again.
+  unconfirmed: [
+    500,
+    "the change may have been made: the database was lost before it said so; look before you repeat it",
+  ],
   not_offered: [501, "not available in Latchkey"],
   unavailable: [503, "the service is not available right now, try again"],
   overloaded: [503, "too many requests are waiting for the database, try again"],

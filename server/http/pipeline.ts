@@ -6,7 +6,7 @@ import type { CallerAccess } from "../access/handles.ts";
 import { type Action, isAllowed, refusal } from "../access/policy.ts";
 import type { Origin, Principal } from "../access/principal.ts";
 import { holdCredential } from "../access/store.ts";
-import { type Db, inTransaction, type Tx } from "../db/pool.ts";
+import { type Db, inTransaction, isDatabaseLost, type Tx } from "../db/pool.ts";
 import { ApiError, unreachable } from "../errors.ts";
 import type { AccessChange } from "../nodes/change.ts";
 import { AnswerAfterCommit, AnswerWithCookies, type AuditSubject, type Route } from "../route.ts";
@@ -117,13 +117,20 @@ export function cacheControlOf({ secret }: RouteContract): string {
 /** Runs a route that changes something in a transaction, and waits until the change holds everywhere. */
 async function change(route: Route, checks: Checks, request: FastifyRequest, deps: PipelineDeps): Promise<unknown> {
   const prepared = route.prepare && (await prepare(route, route.prepare, checks, request));
+  let worked = false;
   const work = async (tx: Tx) => {
     // Authenticated when its head came; until its body has come the credential may have ended, and been answered so.
     if (!(await holdCredential(tx, request.principal))) throw unknownCaller(deps);
     const ran = await runRoute(route, checks, request, tx, prepared);
-    return await record(route, ran, tx, deps);
+    const recorded = await record(route, ran, tx, deps);
+    worked = true;
+    return recorded;
   };
-  const { result, revision, audit_id } = await inTransaction(deps.db, work);
+  const { result, revision, audit_id } = await inTransaction(deps.db, work).catch((cause) => {
+    // Only the commit was left to do: the database may have carried it out, and its answer be what was lost.
+    if (worked && isDatabaseLost(cause)) throw new ApiError("unconfirmed", undefined, { cause });
+    throw cause;
+  });
   deps.afterChange();
   // Committed, and not yet answered: whoever reads the answer may rely on it at every node.
   if (revision !== undefined) await deps.revocations.confirm(revision, audit_id);

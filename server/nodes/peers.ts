@@ -64,7 +64,7 @@ export class Peers {
 
   /**
    * Resolves when every node has applied the change or has let its lease lapse; to be called after the
-   * change has been committed. Throws 503 when that could not be learnt: the change stands, the promise is not given.
+   * change has been committed. Throws when that could not be learnt: the change stands, the promise is not given.
    */
   async confirm(revision: number): Promise<Confirmation> {
     const began_ms = this.#clock.monotonic_ms();
@@ -91,7 +91,7 @@ export class Peers {
       pause_ms = Math.min(pause_ms * 1.5, LONGEST_PAUSE_MS);
     }
     throw new ApiError(
-      "unavailable",
+      "unconfirmed",
       "the change has been made, but whether every node has heard of it could not be learnt in time; " +
         "it holds everywhere within seconds",
       { cause },

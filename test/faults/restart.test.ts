@@ -120,7 +120,8 @@ test("while its database is dead the server answers 503, never lets anybody in, 
       });
       seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
       assert.ok(
-        [200, 503].includes(answer.status),
+        // A commit whose answer is lost may have been carried out, which 503 would deny.
+        [200, 503].includes(answer.status) || (method === "POST" && answer.body.code === "UNCONFIRMED"),
         `${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`,
       );
       if (answer.status === 503) assert.ok(Number(answer.headers.get("retry-after")) >= 1);

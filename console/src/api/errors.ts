@@ -17,9 +17,13 @@ export function hasStatus(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
 }
 
-/** What was asked may have been done all the same: nobody, or a gateway alone, answered. */
+/** What was asked may have been done all the same: nobody, or a gateway alone, answered, or the server does not know. */
 export function isAnswerLost(error: unknown): boolean {
-  return error instanceof ConnectionError || hasStatus(error, 502) || hasStatus(error, 504);
+  return error instanceof ConnectionError || hasStatus(error, 502) || hasStatus(error, 504) || isUnconfirmed(error);
+}
+
+function isUnconfirmed(error: unknown): boolean {
+  return error instanceof ApiError && error.code === "UNCONFIRMED";
 }
 
 export function explain(error: unknown): Explained {
@@ -43,6 +47,7 @@ export function explain(error: unknown): Explained {
     if (error.status === 429) {
       return { title: "Too many requests", detail: "Wait a minute, then try again.", request_id };
     }
+    if (isUnconfirmed(error)) return { title: "The change may have been made", detail: sentence(message), request_id };
     if (error.status >= 500) {
       return {
         title: error.status === 503 ? "The server cannot answer right now" : "The server failed",
