@@ -1,4 +1,4 @@
-import { ApiError, ConnectionError, CredentialError, OperationError } from "@latchkey/sdk";
+import { ApiError, ConnectionError, CredentialError, LostAnswerError, OperationError } from "@latchkey/sdk";
 import { printable } from "./terminal/printable.ts";
 
 /** Exit codes by kind, so that a script can tell what happened without reading; `cli/README.md` lists them. */
@@ -49,6 +49,7 @@ export function describeFailure(error: unknown): Failure {
       hint: "give the right key with NEON_API_KEY, or the right server with --host; `latchkey status` shows both",
     };
   }
+  if (error instanceof LostAnswerError) return { kind: "server", message: error.message, hint: LOOK };
   if (error instanceof ConnectionError) {
     return {
       kind: "server",

@@ -5,7 +5,7 @@ import test, { type TestContext } from "node:test";
 import { listApiKeys, revokeApiKey } from "@latchkey/contract/api-keys.ts";
 import { listProjectBranches } from "@latchkey/contract/branches.ts";
 import { createProject, getProject, listProjects } from "@latchkey/contract/projects.ts";
-import { ApiError, ConnectionError, CredentialError, createClient, OperationError } from "./client.ts";
+import { ApiError, ConnectionError, CredentialError, createClient, LostAnswerError, OperationError } from "./client.ts";
 import { VERSION } from "./version.ts";
 
 const KEY = `lk_user_${"a".repeat(49)}`;
@@ -138,6 +138,29 @@ test("a lost connection is repeated for reads, and never for what may have been 
   assert.equal(requests.length, 2);
   await assert.rejects(client.call(createProject, { body: { project: {} } }), ConnectionError);
   assert.equal(requests.length, 3);
+});
+
+test("a deletion that finds nothing when it is repeated after a lost answer is not told as not found", async (t) => {
+  const answers: Answer[] = [];
+  const { url, requests } = await serve(t, (request, response) => answers.shift()?.(request, response));
+  const client = createClient({ base_url: url, api_key: KEY });
+  const revoke = () => client.call(revokeApiKey, { params: { key_id: 1 } });
+  const gone: Answer = (_, response) => json(response, 404, refusal("no such key"));
+  const loses: Answer[] = [
+    (_, response) => response.destroy(),
+    (_, response) => json(response, 504, refusal("no answer in time")),
+  ];
+  for (const lose of loses) {
+    answers.push(lose, (_, response) => json(response, 503, refusal("not right now")), gone);
+    await assert.rejects(revoke(), LostAnswerError);
+    assert.equal(answers.length, 0);
+  }
+  // Nothing had been done before: then nobody but others can have deleted it.
+  answers.push((_, response) => json(response, 503, refusal("not right now")), gone);
+  await assert.rejects(revoke(), { name: "ApiError", status: 404 });
+  answers.push(gone);
+  await assert.rejects(revoke(), { name: "ApiError", status: 404 });
+  assert.equal(requests.length, 9);
 });
 
 test("a silent server is given up after the time limit, in the middle of an answer too", async (t) => {

@@ -96,6 +96,6 @@ export function fillPath(path: string, params: Readonly<Record<string, unknown>>
   });
 }
 
-export { ApiError, ConnectionError, CredentialError, OperationError } from "./error.ts";
+export { ApiError, ConnectionError, CredentialError, LostAnswerError, OperationError } from "./error.ts";
 export { type Answer, apiUrl, type ClientOptions, type Fetch, type RawRequest } from "./transport.ts";
 export type { WaitedOperation, WaitOptions } from "./wait.ts";

@@ -30,6 +30,20 @@ export class ConnectionError extends Error {
   }
 }
 
+/**
+ * A deletion whose answer was lost was repeated, and by then there was nothing to delete. Most likely the first request
+ * has deleted it; but nobody has said so, and what the answer would have told, such as operations, is not known.
+ */
+export class LostAnswerError extends ConnectionError {
+  constructor(cause: unknown) {
+    super(
+      "the answer to the deletion was lost; asked again, the server says that there is nothing there any more",
+      cause,
+    );
+    this.name = "LostAnswerError";
+  }
+}
+
 /** The credential does not belong where it would be sent, and was not sent. */
 export class CredentialError extends Error {
   constructor(message: string) {

@@ -1,6 +1,13 @@
 import { checkCredential, isBrowser } from "./credential.ts";
-import { ApiError, ConnectionError, CredentialError, readError } from "./error.ts";
-import { isRetryableAfterDisconnect, isRetryableStatus, parseRetryAfter, retryDelay, sleep } from "./retry.ts";
+import { ApiError, ConnectionError, CredentialError, LostAnswerError, readError } from "./error.ts";
+import {
+  isAnswerLost,
+  isRetryableAfterDisconnect,
+  isRetryableStatus,
+  parseRetryAfter,
+  retryDelay,
+  sleep,
+} from "./retry.ts";
 import { VERSION } from "./version.ts";
 
 const API_PREFIX = "/api/v2";
@@ -97,10 +104,15 @@ export class Transport {
   async send(request: RawRequest): Promise<Answer> {
     const url = this.#url(request);
     const retries = this.#options.retries ?? DEFAULT_RETRIES;
+    let lost: Error | undefined;
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(url, request);
       if (!(outcome instanceof Error)) return outcome;
       const error = outcome;
+      const is_gone = error instanceof ApiError && error.status === 404 && request.method === "DELETE";
+      // "Not found" would say that there never was such a thing.
+      if (is_gone && lost) throw new LostAnswerError(lost);
+      if (error instanceof ConnectionError || isAnswerLost(error.status)) lost ??= error;
       const retryable =
         error instanceof ApiError
           ? isRetryableStatus(request.method, error.status)

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ApiError } from "@latchkey/sdk";
+import { ApiError, LostAnswerError } from "@latchkey/sdk";
 import { explain, isAnswerLost, sentence } from "./errors.ts";
 
 test("what may have been done is not told as a failure to try again after", () => {
   const fields = { status: 500, message: "the change may have been made", request_id: "r-1" };
   const unconfirmed = new ApiError({ ...fields, code: "UNCONFIRMED" });
-  assert.ok(isAnswerLost(unconfirmed));
+  assert.ok(isAnswerLost(unconfirmed) && isAnswerLost(new LostAnswerError(undefined)));
   assert.equal(isAnswerLost(new ApiError({ ...fields, code: "INTERNAL" })), false);
-  assert.doesNotMatch(JSON.stringify(explain(unconfirmed)), /try again/i);
+  for (const error of [unconfirmed, new LostAnswerError(undefined)]) {
+    assert.doesNotMatch(JSON.stringify(explain(error)), /try again/i);
+  }
 });
 
 test("a message of the API becomes a sentence, and what it names stays as it is spelled", () => {

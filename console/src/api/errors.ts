@@ -1,4 +1,4 @@
-import { ApiError, ConnectionError } from "@latchkey/sdk";
+import { ApiError, ConnectionError, LostAnswerError } from "@latchkey/sdk";
 
 /** What an error means to the person in front of the page. */
 export interface Explained {
@@ -56,6 +56,9 @@ export function explain(error: unknown): Explained {
       };
     }
     return { title: "The request was refused", detail: sentence(message), request_id };
+  }
+  if (error instanceof LostAnswerError) {
+    return { title: "It is gone", detail: sentence(error.message), request_id: "" };
   }
   if (error instanceof ConnectionError) {
     return {
