@@ -297,6 +297,7 @@ test("operations are waited for until all have finished; a failure and the deadl
     a: ["running", "finished"],
     b: ["scheduling", "running", "skipped"],
     bad: ["running", "failed"],
+    given_up: ["cancelling", "cancelling", "cancelled"],
     slow: [],
   };
   const { url } = await serve(t, (request, response) => {
@@ -319,6 +320,12 @@ test("operations are waited for until all have finished; a failure and the deadl
     client.waitForOperations([operation("bad")]),
     (error) => error instanceof OperationError && error.status === "failed" && /no disk/.test(error.message),
   );
+  changes.length = 0;
+  await assert.rejects(
+    client.waitForOperations([operation("given_up")], { onChange: ({ status }) => void changes.push(status) }),
+    (error) => error instanceof OperationError && error.status === "cancelled",
+  );
+  assert.deepEqual(changes, ["cancelling", "cancelled"], "it is under way until it has been given up");
   await assert.rejects(client.waitForOperations([operation("slow")], { timeout_ms: 150 }), /is still running/);
   const abort = AbortSignal.timeout(80);
   await assert.rejects(client.waitForOperations([operation("slow")], { signal: abort }), { name: "TimeoutError" });

@@ -25,7 +25,8 @@ const SLOWEST_POLL_MS = 1_000;
 
 /** Neon's SDK divides them so: `skipped` is a success, there was nothing to do. */
 const SUCCEEDED = new Set(["finished", "skipped"]);
-const FAILED = new Set(["failed", "error", "cancelled", "cancelling"]);
+/** `cancelling` is not one of them, unlike there: what is being given up is still under way, and may yet finish. */
+const FAILED = new Set(["failed", "error", "cancelled"]);
 
 /** Polls, quickly at first and then ever more slowly, since most operations take less than a second. */
 export async function waitForOperations<Op extends WaitedOperation>(

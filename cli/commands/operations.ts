@@ -1,4 +1,5 @@
 import { cancelProjectOperation, getProjectOperation, listProjectOperations } from "@latchkey/contract/operations.ts";
+import { type Client, OperationError } from "@latchkey/sdk";
 import { chooseProject } from "../choose-resource.ts";
 import { type CommandFile, command, projectOption, text } from "../command.ts";
 import { CliError } from "../exit.ts";
@@ -46,6 +47,12 @@ const get = command({
   },
 });
 
+/** In all pages: a copy that takes long is older than much that came after it. */
+async function findUnderWay(client: Client, project_id: string, signal: AbortSignal) {
+  const all = await client.all(listProjectOperations, { params: { project_id }, query: { limit: 1000 }, signal });
+  return all.filter(({ status }) => ["scheduling", "running", "cancelling"].includes(status));
+}
+
 const wait = command({
   name: "wait",
   summary: "Wait until an operation, or every one that is under way, has ended",
@@ -56,9 +63,7 @@ const wait = command({
     const data = await invocation.working("Waiting for operations", async (client) => {
       const operations = args.id
         ? [(await client.call(getProjectOperation, { params: { project_id, operation_id: args.id } })).operation]
-        : (await client.call(listProjectOperations, { params: { project_id } })).operations.filter(({ status }) =>
-            ["scheduling", "running", "cancelling"].includes(status),
-          );
+        : await findUnderWay(client, project_id, invocation.signal);
       return await client.waitForOperations(operations, { signal: invocation.signal });
     });
     await invocation.print({ data, fields: FIELDS, empty: "No operation is under way." });
@@ -77,8 +82,14 @@ const cancel = command({
       const params = { project_id, operation_id: args.id };
       const { operation } = await client.call(cancelProjectOperation, { params, signal: invocation.signal });
       if (operation.status !== "cancelling" || !invocation.global.wait) return operation;
-      const [ended = operation] = await client.waitForOperations([operation], { signal: invocation.signal });
-      return ended;
+      try {
+        const [ended = operation] = await client.waitForOperations([operation], { signal: invocation.signal });
+        return ended;
+      } catch (error) {
+        // To the SDK it has failed; here it is what was asked for.
+        if (!(error instanceof OperationError && error.status === "cancelled")) throw error;
+        return (await client.call(getProjectOperation, { params, signal: invocation.signal })).operation;
+      }
     });
     await invocation.print({ data, fields: [...FIELDS, "error"] });
   },
