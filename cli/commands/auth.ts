@@ -2,7 +2,7 @@ import { apiUrl } from "@latchkey/sdk";
 import { type CommandFile, command, flag } from "../command.ts";
 import { chooseTarget, DEFAULT_HOST } from "../credentials/choose.ts";
 import { revokeLogin, signInByBrowser, signInByDevice } from "../credentials/login.ts";
-import { type Credential, DEFAULT_PROFILE, type Login } from "../credentials/profiles.ts";
+import { type Credential, DEFAULT_PROFILE, type Login, type Profile } from "../credentials/profiles.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 import { openBrowser } from "../terminal/open-browser.ts";
@@ -59,9 +59,14 @@ async function signInThroughBrowser(invocation: Invocation, profile: string, els
 
 /** Forgets a profile; a login is ended at its server too, a key is not ours to end. False when there is none. */
 export async function forget(invocation: Invocation, profile: string): Promise<boolean> {
+  const stored = await invocation.profiles.find(profile);
+  if (!stored) return false;
   const credential = await invocation.profiles.credential(profile);
-  const removed = await invocation.profiles.remove(profile);
-  if (!removed) return false;
+  if (stored.store === "keychain" && credential === undefined) {
+    await forgetUnread(invocation, profile, stored);
+    return true;
+  }
+  await invocation.profiles.remove(profile);
   if (credential?.type !== "oauth") {
     invocation.note(
       `Signed out of profile ${profile}. Its key still works elsewhere; \`latchkey api-keys revoke\` ends it.`,
@@ -74,6 +79,18 @@ export async function forget(invocation: Invocation, profile: string): Promise<b
     );
   }
   return true;
+}
+
+/** Where the keychain does not give the secret, neither it nor the login can be ended: that is not a sign-out, and is asked about. */
+async function forgetUnread(invocation: Invocation, profile: string, { type }: Profile): Promise<void> {
+  const what = type === "oauth" ? "login" : "key";
+  const where = type === "oauth" ? "end it in the Console, under Command lines" : "revoke it in the Console";
+  const problem = `the system's keychain does not give the ${what} of profile ${profile}, so it stays valid`;
+  if (!(await invocation.confirm(`Forget the profile all the same? For ${problem}.`))) {
+    throw new CliError("failed", `${problem}; nothing was done`, `open the keychain, or use --yes and ${where}`);
+  }
+  await invocation.profiles.remove(profile);
+  invocation.note(`Forgot profile ${profile}, but ${problem}: ${where}.`);
 }
 
 /** The named server, else the one that the profile was for before. */

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { open, readFile, realpath, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { CliError } from "../exit.ts";
 import { isCode, withFileLock } from "./file-lock.ts";
-import { type Keychain, openKeychain } from "./keychain.ts";
+import { entryOf, type Keychain, type KeychainEntry, openKeychain } from "./keychain.ts";
 
 /**
  * Profiles: named credentials, each bound to the server it was made for. `profiles.json` says which there
@@ -86,7 +86,7 @@ export class Profiles {
     const stored = (await this.#read()).profiles[name];
     if (!stored) return undefined;
     if (stored.store === "file") return stored.credential;
-    const secret = (await this.#openKeychain())?.get(name);
+    const secret = (await this.#openEntry(name, stored))?.get();
     return secret === undefined ? undefined : (JSON.parse(secret) as Credential);
   }
 
@@ -106,7 +106,7 @@ export class Profiles {
       const { refreshLogin } = await import("./login.ts");
       const login = await refreshLogin(current as Login);
       if (profile.store === "keychain") {
-        (await this.#openKeychain())?.set(name, JSON.stringify(login));
+        (await this.#openEntry(name, profile))?.set(JSON.stringify(login));
         return { result: login.api_key, profiles };
       }
       return { result: login.api_key, profiles: { ...profiles, [name]: { ...profile, credential: login } } };
@@ -119,8 +119,8 @@ export class Profiles {
     const created_at = new Date().toISOString();
     const { host, type } = credential;
     return await this.#change(async (profiles) => {
-      const keychain = allow_keychain ? await this.#openKeychain() : undefined;
-      if (keychain && isKept(keychain, name, JSON.stringify(credential))) {
+      const entry = allow_keychain ? await this.#openEntry(name, profiles[name]) : undefined;
+      if (entry && isKept(entry, JSON.stringify(credential))) {
         const profile: Profile = { host, type, account, store: "keychain", created_at };
         return { result: profile, profiles: { ...profiles, [name]: profile } };
       }
@@ -138,8 +138,8 @@ export class Profiles {
       const credential: Credential = { ...current, api_key: new_key };
       if (profile.store === "file")
         return { result: true, profiles: { ...profiles, [name]: { ...profile, credential } } };
-      const keychain = await this.#openKeychain();
-      if (keychain && isKept(keychain, name, JSON.stringify(credential))) return { result: true, profiles };
+      const entry = await this.#openEntry(name, profile);
+      if (entry && isKept(entry, JSON.stringify(credential))) return { result: true, profiles };
       throw new CliError("failed", "the system's keychain does not take it");
     });
   }
@@ -148,14 +148,21 @@ export class Profiles {
   async remove(name: string): Promise<boolean> {
     return await this.#change(async (profiles) => {
       const { [name]: removed, ...kept } = profiles;
-      if (removed?.store === "keychain") (await this.#openKeychain())?.delete(name);
+      if (removed?.store === "keychain") (await this.#openEntry(name, removed))?.delete();
       return { result: removed !== undefined, profiles: kept };
     });
   }
 
-  #openKeychain(): Promise<Keychain | undefined> {
+  /** The place of a profile in the keychain; undefined where there is no keychain. */
+  async #openEntry(name: string, profile: StoredProfile | undefined): Promise<KeychainEntry | undefined> {
     this.#keychain ??= openKeychain(this.#environment);
-    return this.#keychain;
+    const keychain = await this.#keychain;
+    if (!keychain) return undefined;
+    const directory = dirname(resolve(this.file));
+    return entryOf(keychain, await realpath(directory).catch(() => directory), name, (secret) => {
+      const { host, type } = JSON.parse(secret) as Credential;
+      return profile?.store === "keychain" && profile.host === host && profile.type === type;
+    });
   }
 
   async #change<T>(
@@ -206,10 +213,10 @@ function checkName(name: string): void {
 }
 
 /** A keychain that takes a secret and does not give it back, or asks nobody for a password, is none. */
-function isKept(keychain: Keychain, account: string, secret: string): boolean {
+function isKept(entry: KeychainEntry, secret: string): boolean {
   try {
-    keychain.set(account, secret);
-    return keychain.get(account) === secret;
+    entry.set(secret);
+    return entry.get() === secret;
   } catch {
     return false;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startServer, type TestServer } from "../harness/server.ts";
 import { ensureProgram } from "../harness/system-packages.ts";
@@ -10,6 +11,8 @@ import { type Ran, runProcess, useBuiltCli } from "./built-cli.ts";
  * The system's keychain as Linux has it: a Secret Service on the session's bus. A real one, GNOME's, in a
  * session of its own for every command, so that what a command reads has been kept by the one before.
  */
+/** Another release is beside it, for Neon's CLI. */
+const BINDING = createRequire(join(import.meta.dirname, "../../cli/main.ts")).resolve("@napi-rs/keyring");
 const has_linux = process.platform === "linux";
 
 async function ensureSecretService(): Promise<void> {
@@ -62,8 +65,8 @@ describe(`a real keychain${has_linux ? "" : " (Linux's is tried; this is another
     await ensureSecretService();
     server = await startServer();
     ({ api_key } = await server.setup());
-    // As npm would have installed it: the binding beside the command.
-    await symlink(join(import.meta.dirname, "../../node_modules"), join(built.cli.directory, "node_modules"));
+    // As npm would have installed it: the binding beside the command, in the release that the command asks for.
+    await symlink(join(dirname(BINDING), "../.."), join(built.cli.directory, "node_modules"));
     await mkdir(join(built.cli.directory, "run"), { mode: 0o700 });
     await writeFile(join(built.cli.directory, "bus.conf"), BUS);
   });
@@ -115,6 +118,51 @@ describe(`a real keychain${has_linux ? "" : " (Linux's is tried; this is another
     assert.match(rotated.stderr, /Profile DEFAULT holds the new key now[\s\S]*is revoked/);
     assert.match((await well(["me"])).stdout, /ada@example\.com/);
     assert.ok(!(await file()).includes("lk_"));
+    assert.equal(await kept(), 1);
+  });
+
+  test("keeps profiles of the same name apart by their directories", async () => {
+    const { api_key: others } = await server.setup("grace@example.com", "Grace", "Navy");
+    const elsewhere = ["--config-dir", join(built.cli.directory, "elsewhere")];
+    await well(["auth", "--api-key-stdin", ...elsewhere], { input: others });
+    assert.equal(await kept(), 2);
+    assert.match((await well(["me", ...elsewhere])).stdout, /grace@example\.com/);
+    assert.match((await well(["me"])).stdout, /ada@example\.com/);
+    await well(["auth", "logout", ...elsewhere]);
+    assert.equal(await kept(), 1);
+    assert.match((await well(["me"])).stdout, /ada@example\.com/);
+  });
+
+  test("an entry of before, without the directory, is read, and moves at the next change", async () => {
+    const old = `const { Entry } = require(${JSON.stringify(BINDING)});
+      const [to, secret] = process.argv.slice(1);
+      new Entry("latchkey", to).setPassword(secret);`;
+    ({ api_key } = await server.setup());
+    const secret = { type: "api_key", host: server.api, api_key };
+    await well(["auth", "logout"]);
+    const stored = { host: server.api, type: "api_key", account: "", store: "keychain", created_at: "" };
+    const profiles = JSON.stringify({ version: 1, profiles: { DEFAULT: stored } });
+    await writeFile(join(built.cli.directory, "config/profiles.json"), profiles);
+    const { code, stderr } = await inSession([process.execPath, "-e", old, "DEFAULT", JSON.stringify(secret)]);
+    assert.equal(code, 0, stderr);
+    assert.match((await well(["me"])).stdout, /ada@example\.com/);
+    await well(["auth", "--api-key-stdin"], { input: api_key });
+    assert.equal(await kept(), 1, "it has moved");
+    assert.match((await well(["me"])).stdout, /ada@example\.com/);
+  });
+
+  test("is not signed out of where it does not open, unless that is wanted", async () => {
+    for (const keychain of ["shut", "none"] as const) {
+      const refused = await latchkey(["auth", "logout"], { keychain });
+      assert.equal(refused.code, 1, refused.stderr);
+      assert.match(refused.stderr, /does not give the key of profile DEFAULT, so it stays valid; nothing was done/);
+      assert.equal(await kept(), 1);
+      assert.match((await well(["me"])).stdout, /ada@example\.com/);
+    }
+    const forced = await well(["auth", "logout", "--yes"], { keychain: "none" });
+    assert.match(forced.stderr, /^Forgot profile DEFAULT, but .* stays valid/m);
+    assert.equal((await latchkey(["me"])).code, 3);
+    await well(["auth", "--api-key-stdin"], { input: api_key });
     assert.equal(await kept(), 1);
   });
 
