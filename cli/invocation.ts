@@ -111,17 +111,38 @@ export class Invocation {
     );
   }
 
+  /**
+   * Writes what is shown once. Elsewhere a reader that has gone is no failure; here what was made would be lost: `orElse`
+   * says what is to be told then.
+   */
+  async deliver(text: string, orElse: (reason: string) => Promise<Error>): Promise<void> {
+    const { stdout } = process;
+    const listeners = stdout.listeners("error") as (() => void)[];
+    // That the write has failed is told by the write; whoever listens would end the process.
+    stdout.removeAllListeners("error").on("error", () => {});
+    try {
+      await this.write(text);
+    } catch (error) {
+      throw await orElse(error instanceof Error && "code" in error ? String(error.code) : String(error));
+    }
+    stdout.removeAllListeners("error");
+    for (const listener of listeners) stdout.on("error", listener);
+  }
+
   /** Tells the person something that is not part of the result. */
   note(message: string): void {
     note(message);
   }
 
-  /** A secret, alone on stdout, so that a pipe hands it on; notes about it go to stderr. */
-  async printSecret(secret: string): Promise<void> {
-    if (this.terminal.shows_results && this.terminal.shows_notes) {
-      this.note("Keep this safe: it is shown once, and whoever can scroll back in this terminal can read it.");
-    }
-    await this.write(`${secret}\n`);
+  /** Whether a program wants the whole result and not a secret alone. */
+  get wants_whole(): boolean {
+    return this.global.output === "json" || this.global.output === "yaml";
+  }
+
+  /** A secret, alone on stdout, so that a pipe hands it on; all of `data` where JSON or YAML is asked for. */
+  async printSecret(secret: string, data: object, orElse: (reason: string) => Promise<Error>): Promise<void> {
+    const text = this.wants_whole ? await render([{ data, fields: [] }], this.format, false) : `${secret}\n`;
+    await this.deliver(text, orElse);
   }
 
   /** Before something is destroyed: the person types its name, or `--yes` was given. */

@@ -10,7 +10,7 @@ import {
 import { getProject } from "@latchkey/contract/projects.ts";
 import type { Client } from "@latchkey/sdk";
 import { type CommandFile, command, flag, text } from "../command.ts";
-import { findHolders, isTokenOf, replaceInAll } from "../credentials/holders.ts";
+import { findHolders, type Holder, isTokenOf, replaceInAll } from "../credentials/holders.ts";
 import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 import { pick } from "../terminal/prompt.ts";
@@ -26,15 +26,36 @@ const NAME_LIMIT = 64;
 const orgOption = (what: string) => ({ "org-id": text(`${what} of this organization instead of your own`) }) as const;
 const keyArgument = { id: { summary: "Key ID, as `list` shows it" } } as const;
 
-function isStructured(invocation: Invocation): boolean {
-  return invocation.global.output === "json" || invocation.global.output === "yaml";
-}
-
 /** The token alone, so that a pipe hands it on; everything about the key when JSON or YAML is asked for. */
-async function printNewKey(invocation: Invocation, created: { id: number; name: string; key: string }): Promise<void> {
-  if (isStructured(invocation)) return await invocation.print({ data: created, fields: [] });
-  await invocation.printSecret(created.key);
-  if (invocation.terminal.shows_notes) invocation.note(`Created key ${created.id}, ${JSON.stringify(created.name)}.`);
+async function printNewKey(
+  invocation: Invocation,
+  created: { id: number; name: string; key: string },
+  org_id: string | undefined,
+  holders: readonly Holder[] = [],
+): Promise<void> {
+  const { shows_results, shows_notes } = invocation.terminal;
+  if (shows_results && shows_notes && !invocation.wants_whole) {
+    invocation.note("Keep this safe: it is shown once, and whoever can scroll back in this terminal can read it.");
+  }
+  await invocation.printSecret(created.key, created, async (reason) => {
+    const problem = `nobody took the token of the new key ${created.id} (${reason})`;
+    const [holder] = holders;
+    if (holder) return new CliError("failed", `${problem}; profile ${holder.profile} holds it`);
+    // A key that nobody holds must not stay behind.
+    const is_revoked = await invocation
+      .client()
+      .then((client) => revokeKey(client, created.id, org_id))
+      .then(
+        () => true,
+        () => false,
+      );
+    if (is_revoked) return new CliError("failed", `${problem}, so it was revoked again`);
+    const owner = org_id === undefined ? "" : ` --org-id ${org_id}`;
+    return new CliError("failed", problem, `it works all the same: latchkey api-keys revoke ${created.id}${owner}`);
+  });
+  if (shows_notes && !invocation.wants_whole) {
+    invocation.note(`Created key ${created.id}, ${JSON.stringify(created.name)}.`);
+  }
 }
 
 async function createKey(client: Client, name: string, org_id: string | undefined, project_id: string | undefined) {
@@ -105,8 +126,8 @@ const create = command({
   ],
   async run(invocation, { options }) {
     const project_id = options["project-id"];
+    let org_id = options["org-id"];
     const created = await invocation.working("Creating the key", async (client) => {
-      let org_id = options["org-id"];
       if (project_id !== undefined) {
         const { project } = await client.call(getProject, { params: { project_id }, signal: invocation.signal });
         if (org_id !== undefined && org_id !== project.org_id) {
@@ -116,7 +137,7 @@ const create = command({
       }
       return await createKey(client, options.name, org_id, project_id);
     });
-    await printNewKey(invocation, created);
+    await printNewKey(invocation, created, org_id);
   },
 });
 
@@ -171,7 +192,7 @@ const rotate = command({
       }
       return made;
     });
-    await printNewKey(invocation, created);
+    await printNewKey(invocation, created, org_id, holders);
     for (const { profile } of holders) invocation.note(`Profile ${profile} holds the new key now.`);
     const is_own = target.api_key !== undefined && isOld(target.api_key);
     if (is_own && !target.source.startsWith("profile ")) {

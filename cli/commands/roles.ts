@@ -8,6 +8,7 @@ import {
 } from "@latchkey/contract/roles.ts";
 import { chooseBranchPath, chooseName, pickForChange } from "../choose-resource.ts";
 import { branchOptions, type CommandFile, command, flag, text } from "../command.ts";
+import { CliError } from "../exit.ts";
 import type { Invocation } from "../invocation.ts";
 
 const FIELDS = ["name", "created_at"];
@@ -117,7 +118,7 @@ const revealPassword = command({
     const data = await invocation.working("Getting the password", (client) =>
       client.call(getProjectBranchRolePassword, { params, signal: invocation.signal }),
     );
-    await printPassword(invocation, data, data.password);
+    await printPassword(invocation, params, data, data.password);
   },
 });
 
@@ -133,15 +134,22 @@ const resetPassword = command({
       client.call(resetProjectBranchRolePassword, { params }),
     );
     // Before the wait: the answer holds it, and it is the role's from now on.
-    await printPassword(invocation, role, role.password ?? "");
+    await printPassword(invocation, params, role, role.password ?? "");
     await invocation.settle(operations, "Setting the password");
   },
 });
 
-async function printPassword(invocation: Invocation, data: object, password: string): Promise<void> {
-  const { output } = invocation.global;
-  if (output === "json" || output === "yaml") await invocation.print({ data, fields: [] });
-  else await invocation.write(`${password}\n`);
+async function printPassword(
+  invocation: Invocation,
+  params: { readonly role_name: string },
+  data: object,
+  password: string,
+): Promise<void> {
+  await invocation.printSecret(password, data, async (reason) => {
+    const { role_name } = params;
+    const hint = `it is the role's all the same: latchkey roles reveal-password ${role_name}`;
+    return new CliError("failed", `nobody took the password of role ${role_name} (${reason})`, hint);
+  });
 }
 
 export default { commands: [list, get, create, remove, revealPassword, resetPassword] } satisfies CommandFile;
