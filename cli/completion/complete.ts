@@ -1,5 +1,6 @@
 import type { ArgumentSpec, Command, OptionSpec } from "../command.ts";
 import { findTopic } from "../parser.ts";
+import { printable } from "../terminal/printable.ts";
 import { GLOBAL_OPTIONS, TOPICS } from "../topics.ts";
 import { findValues } from "./values.ts";
 
@@ -15,10 +16,17 @@ export async function complete(given: readonly string[]): Promise<string> {
   const under = line[Number(index)] ?? "";
   const current = under === "=" ? "" : under;
   const candidates = await candidatesFor(before, current).catch(() => []);
-  return candidates
-    .filter(([word]) => word.startsWith(current))
-    .map(([word, what]) => `${word}\t${what}\n`)
-    .join("");
+  return (
+    candidates
+      // A name that would be another one when shown, or more than one line, cannot be typed either.
+      .filter(([word]) => word.startsWith(current) && onOneLine(word) === word)
+      .map(([word, what]) => `${word}\t${onOneLine(what)}\n`)
+      .join("")
+  );
+}
+
+function onOneLine(text: string): string {
+  return printable(text).replaceAll(/[\t\n]/g, " ");
 }
 
 async function candidatesFor(before: readonly string[], current: string): Promise<readonly Candidate[]> {

@@ -1,6 +1,7 @@
 /**
  * The scripts that shells load. They know no command themselves: they ask `latchkey __complete`, with the
  * index of the word under the cursor and all words, and get lines of a candidate, a tab, and what it is.
+ * zsh and fish quote by themselves what they insert.
  */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
@@ -15,8 +16,10 @@ _latchkey() {
   local candidate
   COMPREPLY=()
   while IFS=$'\\t' read -r candidate _; do
+    # bash inserts it as it is, and what somebody has named a branch may be a command.
+    printf -v candidate %q "$candidate"
     COMPREPLY+=("$candidate")
-  done < <(latchkey __complete "$COMP_CWORD" "\${COMP_WORDS[@]}" 2>/dev/null)
+  done < <(latchkey __complete "$COMP_CWORD" "\${COMP_WORDS[@]//\\\\/}" 2>/dev/null)
 }
 complete -o default -F _latchkey latchkey
 `,

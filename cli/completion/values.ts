@@ -9,7 +9,6 @@ import { findContextFile, readContextFile } from "../context-file.ts";
 import { chooseTarget } from "../credentials/choose.ts";
 import { configDir, Profiles } from "../credentials/profiles.ts";
 import { fetchOverHttp } from "../fetch-over-http.ts";
-import { printable } from "../terminal/printable.ts";
 
 /** Longer than this, and a person would rather type. */
 const PATIENCE_MS = 1_000;
@@ -63,16 +62,16 @@ export async function findValues(name: string, before: readonly string[]): Promi
     return endpoints.map(({ id, branch_id }) => [id, branch_id]);
   }
   const branches = await client.all(listProjectBranches, { params: { project_id }, signal });
-  if (kind === "branch") return branches.map(({ id, name: branch }) => [printable(branch), id]);
+  if (kind === "branch") return branches.map(({ id, name: branch }) => [branch, id]);
   const branch = findBranch(branches, project_id, given("branch") ?? context.branch);
   const params = { project_id, branch_id: branch.id };
   const found =
     kind === "role"
       ? (await client.call(listProjectBranchRoles, { params, signal })).roles
       : (await client.call(listProjectBranchDatabases, { params, signal })).databases;
-  return found.map(({ name: word }) => [printable(word), branch.name]);
+  return found.map(({ name: word }) => [word, branch.name]);
 }
 
 function named({ id, name }: { readonly id: string; readonly name: string }): Candidate {
-  return [id, printable(name).replaceAll(/\s/g, " ")];
+  return [id, name];
 }
