@@ -71,7 +71,9 @@ test("a password is taken out of what a program's arguments show", () => {
 test("the SSL mode is replaced, or left to whoever connects", () => {
   const uri = "postgresql://a:b@h:1/db?sslmode=require&channel_binding=require";
   assert.equal(withSslMode(uri, undefined), uri);
-  assert.equal(withSslMode(uri, "verify-full"), "postgresql://a:b@h:1/db?sslmode=verify-full");
+  assert.equal(withSslMode(uri, "require"), uri);
+  const verified = "postgresql://a:b@h:1/db?sslmode=verify-full&channel_binding=require";
+  assert.equal(withSslMode(uri, "verify-full"), verified);
   assert.equal(withSslMode(uri, "omit"), "postgresql://a:b@h:1/db");
 });
 

@@ -58,12 +58,11 @@ export async function connectionOf(invocation: Invocation, branch: string | unde
   return { uri: withSslMode(uri, options.ssl), project_id, branch_id, database_name, role_name };
 }
 
-/** `omit` leaves the choice to whoever connects, as in Neon's CLI. */
+/** `omit` leaves the choice to whoever connects; every other mode keeps the channel binding, as in Neon's CLI. */
 export function withSslMode(uri: string, mode: string | undefined): string {
   if (mode === undefined) return uri;
   const url = new URL(uri);
-  url.searchParams.delete("sslmode");
-  url.searchParams.delete("channel_binding");
   if (mode !== "omit") url.searchParams.set("sslmode", mode);
+  else for (const name of ["sslmode", "channel_binding"]) url.searchParams.delete(name);
   return url.href;
 }
