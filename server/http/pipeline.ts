@@ -119,6 +119,7 @@ async function change(route: Route, checks: Checks, request: FastifyRequest, dep
   const prepared = route.prepare && (await prepare(route, route.prepare, checks, request));
   let worked = false;
   const work = async (tx: Tx) => {
+    worked = false;
     // Authenticated when its head came; until its body has come the credential may have ended, and been answered so.
     if (!(await holdCredential(tx, request.principal))) throw unknownCaller(deps);
     const ran = await runRoute(route, checks, request, tx, prepared);
