@@ -6,6 +6,7 @@ import { DriverError, type StorageDriver } from "../compute/driver.ts";
 import { openFakeDriver } from "../compute/drivers/fake/driver.ts";
 import { NotStarted } from "./computes/failures.ts";
 import type { Waking } from "./computes/wake.ts";
+import type { ReconcilerDeps } from "./deps.ts";
 import { JobRunner } from "./runner.ts";
 import { type CreatedProject, createProject, openPlane, type Plane, replacing, runOnce } from "./test-plane.ts";
 
@@ -46,8 +47,11 @@ describe("a copy that takes long", () => {
     });
   }
 
-  async function whileCopying(work: (runner: JobRunner, waking: Waking) => Promise<void>): Promise<void> {
-    const { jobs, waking } = plane.machinery({ storage: endlessStorage() });
+  async function whileCopying(
+    work: (runner: JobRunner, waking: Waking) => Promise<void>,
+    overrides: Partial<ReconcilerDeps> = {},
+  ): Promise<void> {
+    const { jobs, waking } = plane.machinery({ storage: endlessStorage(), ...overrides });
     const runner = new JobRunner(jobs, { clock: systemClock, log: plane.log });
     runner.start();
     try {
@@ -173,6 +177,59 @@ describe("a copy that takes long", () => {
     await runOnce(plane.reconcilers());
     assert.equal((await told(operations[0].id)).status, "finished");
     await plane.call("DELETE", `${path}/branches/${branch.id}`);
+    await runOnce(plane.reconcilers());
+  });
+
+  it("goes on while the database fails, holds nobody else up, and can still be cancelled", async () => {
+    // The claim of what is due, the look for what was cancelled, and the note that an operation has failed.
+    const failing = ["with heads as", "select id from operations where id = any", "failures_count"];
+    const lost = new Set<unknown>();
+    let is_copying = false;
+    const db = plane.db.withPlugin({
+      transformQuery({ node, queryId }) {
+        if (!is_copying || !(node.kind === "RawNode" || node.kind === "UpdateQueryNode")) return node;
+        const text = JSON.stringify(node);
+        const at = failing.findIndex((part) => text.includes(part));
+        if (at < 0 || (failing[at] === "failures_count" && node.kind === "RawNode")) return node;
+        failing.splice(at, 1);
+        lost.add(queryId);
+        return node;
+      },
+      // It has been carried out, and nobody hears of it.
+      async transformResult({ result, queryId }) {
+        if (lost.delete(queryId)) throw new Error("the connection was lost");
+        return result;
+      },
+    });
+    const { operations } = await createBranch();
+    let attempts = 0;
+    const endless = endlessStorage();
+    const storage = replacing(endless, {
+      async createRoot(id, options) {
+        if (attempts++ === 0) throw new DriverError("start_failed", "no luck");
+        await endless.createRoot(id, options);
+      },
+    });
+    await whileCopying(
+      async (runner) => {
+        is_copying = true;
+        const { project } = await createProject(plane);
+        runner.poke();
+        const statuses = async () => {
+          const { body } = await plane.call<{ operations: Told[] }>("GET", `/projects/${project.id}/operations`);
+          return body.operations.map(({ status }) => status);
+        };
+        await waitFor("the other project", async () => (await statuses()).every((status) => status === "finished"));
+        assert.deepEqual([failing, attempts], [[], 2]);
+        assert.equal((await told(operations[0].id)).status, "running");
+        await cancel(operations[0].id);
+        await cancelled(operations[0].id);
+        await plane.call("DELETE", `/projects/${project.id}`);
+      },
+      { db, storage },
+    );
+    assert.match(plane.logged(), /"job":"operations","error":"[^"]*the connection was lost/);
+    await plane.endRecovery();
     await runOnce(plane.reconcilers());
   });
 

@@ -10,6 +10,7 @@ import { createTimeline } from "./branches/timelines.ts";
 import { applyRecorded, startRecorded, suspendRecorded } from "./computes/operations.ts";
 import { findChangeForJob, revertSettingsForJob } from "./computes/store.ts";
 import { type JobDeps, StoppedAtStep } from "./deps.ts";
+import { lookOn } from "./look-on.ts";
 import { publicErrorOf } from "./public-errors.ts";
 import type { Job } from "./runner.ts";
 import * as store from "./store.ts";
@@ -60,28 +61,22 @@ export function operationsJob(deps: JobDeps): Job {
           });
         in_flight.set(operation.id, { operation, work });
       };
-      try {
-        while (!signal.aborted && failures.length === 0) {
-          const busy_with = [...in_flight.values()].map(({ operation }) => operation);
-          const copies = busy_with.filter(({ is_copy }) => is_copy).length;
-          const limit = BRANCHES_AT_ONCE - (busy_with.length - copies);
-          const copies_limit = COPIES_AT_ONCE - copies;
-          const limits = { limit, copies_limit, copies_of_a_project: COPIES_OF_A_PROJECT };
-          const claim = { node_id: deps.node_id, in_flight: busy_with, ...limits };
-          if (limit > 0 || copies_limit > 0) (await store.claimOperationsForJob(deps.db, claim)).forEach(begin);
-          if (in_flight.size === 0) {
-            if (busy_with.length === 0) break;
-            // Work that ended while we asked may have a successor, which could not be claimed before.
-            continue;
-          }
-          for (const id of await store.listCancelledForJob(deps.db, [...in_flight.keys()])) cancelling.get(id)?.abort();
-          // Not until all are done: one compute that takes its time must not hold up a new branch.
-          await Promise.race([...works(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
-        }
-      } finally {
-        await Promise.all(works());
-      }
-      if (failures.length > 0) throw failures[0];
+      const look = async (): Promise<boolean> => {
+        const busy_with = [...in_flight.values()].map(({ operation }) => operation);
+        const copies = busy_with.filter(({ is_copy }) => is_copy).length;
+        const limit = BRANCHES_AT_ONCE - (busy_with.length - copies);
+        const copies_limit = COPIES_AT_ONCE - copies;
+        const limits = { limit, copies_limit, copies_of_a_project: COPIES_OF_A_PROJECT };
+        const claim = { node_id: deps.node_id, in_flight: busy_with, ...limits };
+        if (limit > 0 || copies_limit > 0) (await store.claimOperationsForJob(deps.db, claim)).forEach(begin);
+        // Work that ended while we asked may have a successor, which could not be claimed before.
+        if (in_flight.size === 0) return busy_with.length > 0;
+        for (const id of await store.listCancelledForJob(deps.db, [...in_flight.keys()])) cancelling.get(id)?.abort();
+        // Not until all are done: one compute that takes its time must not hold up a new branch.
+        await Promise.race([...works(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
+        return true;
+      };
+      await lookOn(deps, { job: "operations", pause_ms: EVERY_MS, look, underWay: works, failures }, signal);
     },
   };
 }

@@ -2,6 +2,7 @@ import { DriverError } from "../../compute/driver.ts";
 import type { SchemaRefusal } from "../../db/schema.ts";
 import { describeError } from "../../log.ts";
 import type { JobDeps } from "../deps.ts";
+import { lookOn } from "../look-on.ts";
 import type { Job } from "../runner.ts";
 import { atCompute } from "./private-computes.ts";
 import { answerReadingForJob, deleteOldReadingsForJob, listReadingsForJob, type Reading } from "./reading-store.ts";
@@ -18,30 +19,28 @@ export function schemasJob(deps: JobDeps): Job {
     every_ms: EVERY_MS,
     async run(signal) {
       const in_flight = new Map<string, Promise<void>>();
+      const failures: unknown[] = [];
       let begun = 0;
       const begin = (reading: Reading) => {
         begun++;
         const work = answer(deps, reading)
           .then((found) => answerReadingForJob(deps.db, reading.id, found))
+          .catch((error) => void failures.push(error))
           .finally(() => in_flight.delete(reading.id));
         in_flight.set(reading.id, work);
       };
-      try {
-        while (!signal.aborted) {
-          const busy_with = [...in_flight.keys()];
-          const limit = AT_ONCE - busy_with.length;
-          (await listReadingsForJob(deps.db, deps.node_id, busy_with, limit)).forEach(begin);
-          if (in_flight.size === 0) {
-            if (busy_with.length === 0) break;
-            // Those that ended while we asked may have left others waiting for their place.
-            continue;
-          }
-          // Not until all are done: a table that somebody has locked must not hold up the others.
-          await Promise.race([...in_flight.values(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
-        }
-      } finally {
-        await Promise.all(in_flight.values());
-      }
+      const underWay = () => [...in_flight.values()];
+      const look = async (): Promise<boolean> => {
+        const busy_with = [...in_flight.keys()];
+        const limit = AT_ONCE - busy_with.length;
+        (await listReadingsForJob(deps.db, deps.node_id, busy_with, limit)).forEach(begin);
+        // Those that ended while we asked may have left others waiting for their place.
+        if (in_flight.size === 0) return busy_with.length > 0;
+        // Not until all are done: a table that somebody has locked must not hold up the others.
+        await Promise.race([...underWay(), deps.clock.sleep(LOOK_AGAIN_MS, signal)]);
+        return true;
+      };
+      await lookOn(deps, { job: "schemas", pause_ms: EVERY_MS, look, underWay, failures }, signal);
       if (begun > 0) await deleteOldReadingsForJob(deps.db);
     },
   };
