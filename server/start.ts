@@ -32,6 +32,7 @@ export async function startNode(config: Config, log: Log, started: Stack, onTake
   });
   const { db, sealer, connection } = instance;
   const machinery = createMachinery({ db, sealer, ...drivers, clock, log, node_id });
+  await machinery.skipDowntime();
   const { node_address } = config;
   const gateway = await openGateway({
     shared: config.pg_port === 0 ? undefined : { host: config.host, port: config.pg_port },

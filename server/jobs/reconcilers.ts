@@ -8,6 +8,7 @@ import { createWaking, type Waking } from "./computes/wake.ts";
 import type { JobDeps, ReconcilerDeps } from "./deps.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { logsJob } from "./logs/logs.ts";
+import { skipDowntime } from "./meters/downtime.ts";
 import { metersJob } from "./meters/meters.ts";
 import { operationsJob } from "./operations.ts";
 import { orphansJob } from "./orphans.ts";
@@ -18,6 +19,8 @@ import type { Job } from "./runner.ts";
 export interface Machinery {
   readonly jobs: Job[];
   readonly waking: Waking;
+  /** Leaves the time in which the node was down out of what is counted; before the jobs and the gateway start. */
+  readonly skipDowntime: () => Promise<void>;
   /** Makes the rows of a branch say what is in its running compute. */
   readonly observe: (endpoint_id: string, branch_id: string, inTurn?: InTurn) => Promise<Observation | undefined>;
   /** Gives an endpoint another port at the gateway. */
@@ -43,6 +46,7 @@ export function createMachinery(deps: ReconcilerDeps): Machinery {
   return {
     jobs,
     waking: createWaking(shared),
+    skipDowntime: () => skipDowntime(shared),
     observe: (endpoint_id, branch_id, inTurn) => observeContent(shared, endpoint_id, branch_id, inTurn),
     changePort: (endpoint_id) => changePort(shared, endpoint_id),
   };

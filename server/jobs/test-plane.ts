@@ -212,6 +212,7 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
     async restartDrivers(): Promise<void> {
       await drivers.compute.shutdown();
       drivers = await openDrivers();
+      await machinery().skipDowntime();
     },
 
     /** What is on the machine, whoever knows of it. */

@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
+import { ExternalDatabase } from "../harness/external-database.ts";
 import { findPostmaster, isEmbedded, postmastersOf } from "../harness/processes.ts";
 import { type SetupLine, startServer, TestServer, waitFor } from "../harness/server.ts";
 import { type CreatedProject, createProject, setupTokenOf, signUp } from "../harness/world.ts";
@@ -71,6 +72,27 @@ test("after a clean restart keys, sessions and projects are as before, under the
   }
   await waitFor("the project to answer", () => answers(uri));
   assert.ok(!/\/setup#/.test(server.output.split("server.stopped").at(-1) ?? ""), "no new setup link");
+});
+
+test("the time in which a server was stopped is not counted as time of its computes", async (t) => {
+  const database = await ExternalDatabase.make();
+  t.after(() => database.close());
+  const server = await startServer(t, { DATABASE_URL: database.url });
+  const { api_key: key, org_id } = await server.setup();
+  const made = await createProject(server, key, org_id);
+  await server.settle(made.project.id, key);
+  const uri = made.connection_uris[0]?.connection_uri ?? "";
+  await query(uri, "select 1");
+  assert.equal(await server.stop(), 0);
+  const meter = "select counted_until > now() - interval '1 hour' as is_recent from compute_meters";
+  await database.query("update compute_meters set counted_until = now() - interval '10 hours'");
+  assert.deepEqual(await database.query(meter), [{ is_recent: false }]);
+  await server.start();
+  await waitFor("the first count", async () => (await database.query(meter))[0]?.is_recent === true);
+  const { project } = await server.expect<{ project: { active_time_seconds: number } }>(
+    ...([200, "GET", `/projects/${made.project.id}`, { key }] as const),
+  );
+  assert.ok(project.active_time_seconds < 600, `${project.active_time_seconds}`);
 });
 
 test("a copy of the data directory of a stopped server is a whole backup of it", async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type CreatedProject, openPlaneWithProject, type Plane, queryAsClient } from "../test-plane.ts";
+import { type CreatedProject, jobNamed, openPlaneWithProject, type Plane, queryAsClient } from "../test-plane.ts";
 
 interface Figures {
   readonly active_time_seconds: number;
@@ -36,8 +36,8 @@ describe("what a project consumes", () => {
       .execute();
   const suspend = () => plane.call("POST", `${path}/endpoints/${root.endpoints[0].id}/suspend`);
   const start = () => plane.call<{ message: string }>("POST", `${path}/endpoints/${root.endpoints[0].id}/start`);
-  const near = (found: number, expected: number) =>
-    assert.ok(found >= expected && found <= expected + 20, `${found} is not some ${expected}`);
+  const near = (found: number, expected: number, why = "") =>
+    assert.ok(found >= expected && found <= expected + 20, `${found} is not some ${expected} ${why}`);
 
   it("a new project has consumed next to nothing, in this month", async () => {
     const { active_time_seconds, written_data_bytes, ...rest } = await figures();
@@ -65,6 +65,25 @@ describe("what a project consumes", () => {
     await carryOut();
     near((await figures()).active_time_seconds, 150);
     near((await branch(root.branch.id)).active_time_seconds, 150);
+  });
+
+  it("time does not count while the node was down, whoever comes first after its start", async () => {
+    const expected = (await figures()).active_time_seconds;
+    const came_first = [
+      () => queryAsClient(uri, "select 1"),
+      () => jobNamed(plane.reconcilers(), "meters").run(new AbortController().signal),
+    ];
+    for (const comesFirst of came_first) {
+      await pass(36_000);
+      await plane.restartDrivers();
+      await comesFirst();
+      await carryOut();
+      near((await figures()).active_time_seconds, expected);
+    }
+    await pass(100);
+    await plane.machinery().skipDowntime();
+    await carryOut();
+    near((await figures()).active_time_seconds, expected + 100, "what a killed server left running has run on");
   });
 
   it("time counts at the size that a compute ran at", async () => {

@@ -26,6 +26,13 @@ export async function skipUncountedForJob(tx: Tx, endpoint_id: string): Promise<
   await sql`update compute_meters set counted_until = now() where endpoint_id = ${endpoint_id}`.execute(tx);
 }
 
+/** The same for all computes of a node but those that run. */
+export async function skipUncountedExceptForJob(tx: Tx, node_id: string, running: readonly string[]): Promise<void> {
+  await sql`
+    update compute_meters m set counted_until = now() from branches b
+    where b.id = m.branch_id and b.node_id = ${node_id} and m.endpoint_id <> all (${running}::text[])`.execute(tx);
+}
+
 /** Counts what a compute has used until now. To be called in a transaction. */
 export async function countForJob(tx: Tx, endpoint_id: string, branch_id: string, reading: Reading): Promise<void> {
   const { rows } = await sql<{ counted_until: string; process: string | null; cpu_seconds: number; size_cu: number }>`
