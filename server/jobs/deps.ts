@@ -69,6 +69,8 @@ export interface JobDeps extends ReconcilerDeps {
   readonly branches: KeyedLock;
   /** By branch: looks at what is in its compute. Held for one look, where the lock of the branch is held for all work on it. */
   readonly observations: KeyedLock;
+  /** By compute: counts what it has used. Held for one reading and what is made of it. */
+  readonly counts: KeyedLock;
   readonly failures: ComputeFailures;
 }
 

@@ -31,7 +31,7 @@ export interface Machinery {
 export function createMachinery(deps: ReconcilerDeps): Machinery {
   const shared: JobDeps = {
     ...{ ...deps, failures: new ComputeFailures(deps) },
-    ...{ branches: new KeyedLock(), observations: new KeyedLock() },
+    ...{ branches: new KeyedLock(), observations: new KeyedLock(), counts: new KeyedLock() },
   };
   const jobs = [
     operationsJob(shared),

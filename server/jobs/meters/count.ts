@@ -13,8 +13,11 @@ export interface CountedCompute {
 
 /** Counts what a compute has used until now: from time to time, and before it is stopped. */
 export async function countCompute(deps: JobDeps, compute: CountedCompute): Promise<void> {
-  const reading = await read(deps, compute);
-  await deps.db.transaction().execute((tx) => countForJob(tx, compute.id, compute.branch_id, reading));
+  // One at a time: an older reading that is written down after a newer one looks as if all had begun anew.
+  await deps.counts.run(compute.id, async () => {
+    const reading = await read(deps, compute);
+    await deps.db.transaction().execute((tx) => countForJob(tx, compute.id, compute.branch_id, reading));
+  });
 }
 
 async function read({ compute: driver }: JobDeps, { id, storage_id }: CountedCompute): Promise<Reading> {

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type CreatedProject, jobNamed, openPlaneWithProject, type Plane, queryAsClient } from "../test-plane.ts";
+import {
+  type CreatedProject,
+  jobNamed,
+  openPlaneWithProject,
+  type Plane,
+  queryAsClient,
+  replacing,
+} from "../test-plane.ts";
 
 interface Figures {
   readonly active_time_seconds: number;
@@ -163,6 +170,43 @@ describe("what a project consumes", () => {
     assert.ok(spent.compute_time_seconds < before.compute_time_seconds + 60);
     const written = spent.written_data_bytes - before.written_data_bytes;
     assert.ok(written > 10_000_000 && written < 40_000_000, `${written}`);
+  });
+
+  it("a compute that is counted twice at a time is read in turn, so that nothing counts again", async () => {
+    await carryOut();
+    const { compute } = plane.drivers();
+    const gate = Promise.withResolvers<void>();
+    const read = Promise.withResolvers<void>();
+    const wished = Promise.withResolvers<void>();
+    let asked = 0;
+    const gated = replacing(compute, {
+      async query(id, query) {
+        const is_first = asked++ === 0;
+        const rows = await compute.query(id, query);
+        if (!is_first) return rows;
+        read.resolve();
+        await gate.promise;
+        return rows;
+      },
+    });
+    const { jobs, waking } = plane.machinery({
+      compute: gated,
+      onStep: (step) => void (step === "rest:wished" && wished.resolve()),
+    });
+    const before = (await figures()).written_data_bytes;
+    const older = jobNamed(jobs, "meters").run(new AbortController().signal);
+    await read.promise;
+    await queryAsClient(uri, "create table more as select * from big; drop table more");
+    const newer = waking.rest(root.endpoints[0].id, () => true);
+    await wished.promise;
+    for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
+    assert.equal(asked, 1, "the newer one waits");
+    gate.resolve();
+    await Promise.all([older, newer]);
+    await queryAsClient(uri, "select 1");
+    await carryOut();
+    const written = (await figures()).written_data_bytes - before;
+    assert.ok(written > 10_000_000 && written < 25_000_000, `${written}`);
   });
 
   it("a branch's own writes are its own, a restore writes nothing, and a deleted branch stays in the sum", async () => {
