@@ -17,6 +17,11 @@ export function hasStatus(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
 }
 
+/** It does not exist, or is not for this person, or not any more: asking again changes nothing. */
+export function isFinal(error: unknown): boolean {
+  return hasStatus(error, 403) || hasStatus(error, 404);
+}
+
 /** What was asked may have been done all the same: nobody, or a gateway alone, answered, or the server does not know. */
 export function isAnswerLost(error: unknown): boolean {
   return error instanceof ConnectionError || hasStatus(error, 502) || hasStatus(error, 504) || isUnconfirmed(error);

@@ -1,6 +1,6 @@
 import { Link, useRouter } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { explain, hasStatus } from "../api/errors.ts";
+import { explain, hasStatus, isFinal } from "../api/errors.ts";
 import { paths } from "../paths.ts";
 import { Button, buttonClass } from "../ui/Button.tsx";
 import { Notice } from "../ui/Notice.tsx";
@@ -15,14 +15,12 @@ interface FailureProps {
 /** Stands where a list or a part of a page could not be read: what happened, what to do, what to quote. */
 export function Failure({ error, onRetry }: FailureProps) {
   const { title, detail, request_id } = explain(error);
-  // Trying again changes nothing about what one may not do.
-  const final = hasStatus(error, 403) || hasStatus(error, 404);
   return (
     <Notice
       kind={hasStatus(error, 403) ? "attention" : "danger"}
       title={title}
       request_id={hasStatus(error, 403) ? "" : request_id}
-      action={final ? undefined : <Button onClick={onRetry}>Try again</Button>}
+      action={isFinal(error) ? undefined : <Button onClick={onRetry}>Try again</Button>}
     >
       {detail}
     </Notice>

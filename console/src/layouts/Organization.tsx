@@ -1,6 +1,7 @@
 import { getOrganization } from "@latchkey/contract/organizations.ts";
 import { useQuery } from "@tanstack/react-query";
 import { Outlet, useParams } from "@tanstack/react-router";
+import { isFinal } from "../api/errors.ts";
 import { query } from "../api/queries.ts";
 import { Failure, HomeLink } from "../components/Failures.tsx";
 import { paths } from "../paths.ts";
@@ -21,7 +22,8 @@ export function organizationSections(org_id: string): readonly RailItem[] {
 export function OrganizationLayout() {
   const { org_id } = useParams({ from: "/signed-in/organizations/$org_id" });
   const organization = useQuery(query(getOrganization, { params: { org_id } }));
-  if (organization.error) {
+  // What could not be read anew stays as it was: a page that goes takes with it what is shown once, and what was typed.
+  if (organization.error && (!organization.data || isFinal(organization.error))) {
     return (
       <main id="content" className="mx-auto w-full max-w-[640px] px-4 py-16">
         <Page title="Organization">

@@ -27,7 +27,7 @@ export function ForgotPasswordPage() {
       Back to signing in
     </Link>
   );
-  if (instance.error) {
+  if (instance.error && !instance.data) {
     return (
       <Visitor title={TITLE} footer={footer}>
         <Failure error={instance.error} onRetry={() => void instance.refetch()} />

@@ -15,7 +15,7 @@ export function SetupPage() {
   const setup_token = useSyncExternalStore(onFragmentToken, () => fragmentToken(paths.setup()));
   const instance = useQuery(query(getInstance));
 
-  if (instance.error) {
+  if (instance.error && !instance.data) {
     return (
       <Visitor title="Set up Latchkey">
         <Failure error={instance.error} onRetry={() => void instance.refetch()} />

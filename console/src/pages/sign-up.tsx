@@ -23,7 +23,7 @@ export function SignUpPage() {
     </>
   );
 
-  if (instance.error) {
+  if (instance.error && !instance.data) {
     return (
       <Visitor title="Sign up" footer={footer}>
         <Failure error={instance.error} onRetry={() => void instance.refetch()} />
