@@ -1,7 +1,8 @@
 import test, { after } from "node:test";
-import type { Page } from "playwright-core";
+import type { Locator, Page, Route } from "playwright-core";
 import { waitFor } from "../harness/server.ts";
 import { createOrganization, setupTokenOf, signUp } from "../harness/world.ts";
+import { unavailable } from "./states.ts";
 import { startStage } from "./visit.ts";
 
 /** Answers that fail, or are late, at the moment at which most is lost by it. */
@@ -13,6 +14,36 @@ const { page } = await stage.visit({ cookie: ada.cookie, expected: /status of (4
 
 const FAILED = { status: 500, json: { request_id: "", code: "INTERNAL", message: "internal error" } };
 const press = (name: string) => page.getByRole("button", { name, exact: true }).click();
+
+/** Keeps an answer from the page until `release`, so that there is time for what a person does meanwhile. */
+async function holdAnswer(method: string, path: RegExp, answer: (route: Route) => Promise<void>) {
+  const asked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  await page.route(path, async (route) => {
+    if (route.request().method() !== method) return await route.fallback();
+    asked.resolve();
+    await released.promise;
+    await answer(route);
+    answered.resolve();
+  });
+  return {
+    asked: asked.promise,
+    release: async () => {
+      released.resolve();
+      await answered.promise;
+      await page.unroute(path);
+    },
+  };
+}
+
+/** Tries each way out of a dialog that must not close now. */
+async function tryToLeave(dialog: Locator): Promise<void> {
+  await unavailable(dialog.getByRole("button", { name: "Cancel" }));
+  await dialog.getByRole("button", { name: "Cancel" }).dispatchEvent("click");
+  await page.keyboard.press("Escape");
+  await page.mouse.click(5, 400);
+}
 
 /** As when a person comes back to the tab: what is older than a moment is asked for anew, and that fails. */
 async function failRefetch(on: Page, path: RegExp): Promise<void> {
@@ -51,4 +82,54 @@ test("what was typed to sign up with stays, although the server's terms cannot b
   await failRefetch(form, /\/instance$/);
   await form.getByLabel("Name").waitFor({ timeout: 1_000 });
   await context.close();
+});
+
+test("a dialog that makes a secret does not close before it has been made, and shows it then", async () => {
+  await page.goto(`${server.url}/account/profile`);
+  await page.getByRole("link", { name: "API keys" }).click();
+  await press("Create new API key");
+  const form = page.getByRole("dialog", { name: "Create API key" });
+  await form.getByLabel("Name").fill("patient");
+  const key = await holdAnswer("POST", /\/api_keys$/, (route) => route.continue());
+  await press("Create");
+  await key.asked;
+  await tryToLeave(form);
+  await form.getByRole("button", { name: "Close" }).click();
+  await page.evaluate(() => history.back());
+  await key.release();
+  await page
+    .getByRole("dialog", { name: "Copy your key now" })
+    .getByText(/lk_user_\w{49}/)
+    .waitFor();
+  await page.getByLabel("I have stored it in a safe place").check();
+  await press("Done");
+
+  await page.goto(`${server.url}/organizations/${org_id}/members`);
+  await press("Invite a person");
+  const invite = page.getByRole("dialog", { name: "Invite a person" });
+  await invite.getByLabel("E-mail").fill("grace@example.com");
+  const link = await holdAnswer("POST", /\/invitations$/, (route) => route.continue());
+  await press("Invite");
+  await link.asked;
+  await tryToLeave(invite);
+  await link.release();
+  await page
+    .getByRole("dialog", { name: "Pass this link on" })
+    .getByText(/lk_invitation_/)
+    .waitFor();
+  await press("Done");
+});
+
+test("a dialog that could not make a secret closes again", async () => {
+  await page.goto(`${server.url}/account/api-keys`);
+  await press("Create new API key");
+  const form = page.getByRole("dialog", { name: "Create API key" });
+  await form.getByLabel("Name").fill("refused");
+  const key = await holdAnswer("POST", /\/api_keys$/, (route) => route.fulfill(FAILED));
+  await press("Create");
+  await key.asked;
+  await key.release();
+  await form.getByText("The server failed").waitFor();
+  await page.keyboard.press("Escape");
+  await form.waitFor({ state: "detached" });
 });

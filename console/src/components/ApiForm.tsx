@@ -46,3 +46,12 @@ interface SubmitProps {
 export function Submit({ kind = "primary", ...props }: SubmitProps) {
   return <Button {...props} type="submit" kind={kind} busy={useSubmitting()} />;
 }
+
+/** Leaves a form whose answer must be seen: not while it is on its way. */
+export function Cancel({ onClick }: { readonly onClick: () => void }) {
+  return (
+    <Button busy={useSubmitting()} onClick={onClick}>
+      Cancel
+    </Button>
+  );
+}

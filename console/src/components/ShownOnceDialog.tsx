@@ -1,8 +1,9 @@
 import { useBlocker } from "@tanstack/react-router";
-import { type ReactNode, type RefObject, useState } from "react";
+import { type ReactNode, type RefObject, useEffect, useState } from "react";
 import { Button } from "../ui/Button.tsx";
 import { Check } from "../ui/Check.tsx";
 import { Actions, AlertDialog, Dialog } from "../ui/Dialog.tsx";
+import { Sending } from "../ui/Form.tsx";
 import { useForgottenOnLeaving } from "../ui/forgotten-on-leaving.ts";
 
 interface Words {
@@ -38,12 +39,18 @@ export function ShownOnceDialog(props: ShownOnceDialogProps) {
   const { form, made, secret, onForget, children, leaving, forgotten, onClose, return_focus } = props;
   const [stored, setStored] = useState(false);
   const [asking, setAsking] = useState(false);
+  const [sending, setSending] = useState(false);
+  // Whoever left now would leave a live secret behind that nobody has seen.
+  const making = sending && !made;
   const at_risk = secret !== undefined && !stored;
   const blocker = useBlocker({
-    shouldBlockFn: () => at_risk,
-    enableBeforeUnload: () => at_risk,
+    shouldBlockFn: () => making || at_risk,
+    enableBeforeUnload: () => making || at_risk,
     withResolver: true,
   });
+  useEffect(() => {
+    if (making) blocker.reset?.();
+  }, [making, blocker.reset]);
   useForgottenOnLeaving(() => {
     setAsking(false);
     if (made) onForget();
@@ -58,10 +65,14 @@ export function ShownOnceDialog(props: ShownOnceDialogProps) {
       <Dialog
         open
         {...(made ? (secret === undefined ? { title: forgotten.title } : props.shown) : { title: form.title })}
-        onClose={() => (at_risk ? setAsking(true) : onClose())}
+        onClose={() => {
+          if (making) return;
+          if (at_risk) setAsking(true);
+          else onClose();
+        }}
         return_focus={return_focus}
       >
-        {!made && form.content}
+        {!made && <Sending value={setSending}>{form.content}</Sending>}
         {made && secret === undefined && (
           <>
             <p className="text-muted">{forgotten.description}</p>
@@ -89,7 +100,7 @@ export function ShownOnceDialog(props: ShownOnceDialogProps) {
         )}
       </Dialog>
       <AlertDialog
-        open={asking || blocker.status === "blocked"}
+        open={asking || (at_risk && blocker.status === "blocked")}
         title={leaving.title}
         description={<p>{leaving.description}</p>}
         onClose={stay}

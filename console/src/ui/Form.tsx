@@ -1,4 +1,4 @@
-import { type ReactNode, useId } from "react";
+import { createContext, type ReactNode, useContext, useId } from "react";
 import {
   type DefaultValues,
   type FieldValues,
@@ -18,6 +18,9 @@ export interface Refusal<Values> {
   readonly message: string;
   readonly request_id?: string;
 }
+
+/** Told when a form below is sent, and when it is answered: what must not close in between listens. */
+export const Sending = createContext<(sending: boolean) => void>(() => {});
 
 interface FormProps<Values extends FieldValues> {
   readonly defaults: DefaultValues<Values>;
@@ -42,7 +45,9 @@ export function Form<Values extends FieldValues>({
   label,
 }: FormProps<Values>) {
   const form = useForm<Values>({ defaultValues: defaults, mode: "onSubmit", reValidateMode: "onChange" });
+  const tellSending = useContext(Sending);
   const submit = form.handleSubmit(async (values) => {
+    tellSending(true);
     try {
       await onSubmit(values as Values);
     } catch (error) {
@@ -52,6 +57,8 @@ export function Form<Values extends FieldValues>({
         return;
       }
       form.setError("root.server", { type: JSON.stringify({ title, request_id }), message });
+    } finally {
+      tellSending(false);
     }
   });
   return (

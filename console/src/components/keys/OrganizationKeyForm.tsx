@@ -2,11 +2,10 @@ import { type CreatedKey, createOrgApiKey, listOrgApiKeys } from "@latchkey/cont
 import { useWatch } from "react-hook-form";
 import { api } from "../../api/client.ts";
 import { refresh } from "../../api/queries.ts";
-import { Button } from "../../ui/Button.tsx";
 import { Actions } from "../../ui/Dialog.tsx";
 import { FormRefusal } from "../../ui/Form.tsx";
 import { RadioField } from "../../ui/fields.tsx";
-import { ApiForm, Submit } from "../ApiForm.tsx";
+import { ApiForm, Cancel, Submit } from "../ApiForm.tsx";
 import { KeyNameField, LOST_KEY, refusalOfName } from "./KeyNameField.tsx";
 import { ProjectField } from "./ProjectField.tsx";
 
@@ -51,7 +50,7 @@ export function OrganizationKeyForm({ org_id, onCreated, onCancel }: Organizatio
       <ChosenProject org_id={org_id} />
       <FormRefusal />
       <Actions>
-        <Button onClick={onCancel}>Cancel</Button>
+        <Cancel onClick={onCancel} />
         <Submit>Create</Submit>
       </Actions>
     </ApiForm>

@@ -9,11 +9,10 @@ import { useWatch } from "react-hook-form";
 import { api } from "../../api/client.ts";
 import { hasStatus, sentence } from "../../api/errors.ts";
 import { refresh } from "../../api/queries.ts";
-import { Button } from "../../ui/Button.tsx";
 import { Actions } from "../../ui/Dialog.tsx";
 import { FormRefusal } from "../../ui/Form.tsx";
 import { RadioField, SelectField } from "../../ui/fields.tsx";
-import { ApiForm, Submit } from "../ApiForm.tsx";
+import { ApiForm, Cancel, Submit } from "../ApiForm.tsx";
 import { lastOrganization, useOrganizations } from "../present.ts";
 import { KeyNameField, LOST_KEY, refusalOfName } from "./KeyNameField.tsx";
 import { ProjectField } from "./ProjectField.tsx";
@@ -69,7 +68,7 @@ export function PersonalKeyForm({ onCreated, onCancel }: PersonalKeyFormProps) {
       <ReachFields organizations={organizations} />
       <FormRefusal />
       <Actions>
-        <Button onClick={onCancel}>Cancel</Button>
+        <Cancel onClick={onCancel} />
         <Submit>Create</Submit>
       </Actions>
     </ApiForm>

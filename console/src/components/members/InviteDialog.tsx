@@ -7,13 +7,12 @@ import { type RefObject, useState } from "react";
 import { api } from "../../api/client.ts";
 import { hasStatus, sentence } from "../../api/errors.ts";
 import { refresh } from "../../api/queries.ts";
-import { Button } from "../../ui/Button.tsx";
 import { Code } from "../../ui/Code.tsx";
 import { Actions } from "../../ui/Dialog.tsx";
 import { FormRefusal } from "../../ui/Form.tsx";
 import { RadioField, TextField } from "../../ui/fields.tsx";
 import { announce } from "../../ui/Toasts.tsx";
-import { ApiForm, Submit } from "../ApiForm.tsx";
+import { ApiForm, Cancel, Submit } from "../ApiForm.tsx";
 import { EMAIL_RULES } from "../new-person.ts";
 import { ShownOnceDialog } from "../ShownOnceDialog.tsx";
 import { MEMBER_ROLES } from "./member-roles.ts";
@@ -106,7 +105,7 @@ function InviteForm({ org_id, onLink, onClose }: InviteFormProps) {
       <RadioField name="role" legend="Member role" options={MEMBER_ROLES} />
       <FormRefusal />
       <Actions>
-        <Button onClick={onClose}>Cancel</Button>
+        <Cancel onClick={onClose} />
         <Submit>Invite</Submit>
       </Actions>
     </ApiForm>
