@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import type { Locator, Page, Route } from "playwright-core";
 import { waitFor } from "../harness/server.ts";
@@ -132,4 +133,32 @@ test("a dialog that could not make a secret closes again", async () => {
   await form.getByText("The server failed").waitFor();
   await page.keyboard.press("Escape");
   await form.waitFor({ state: "detached" });
+});
+
+const KEY = /\/api_keys\/\d+$/;
+
+async function askToRevoke(name: string): Promise<Locator> {
+  await page.getByRole("button", { name: `Actions for ${name}`, exact: true }).click();
+  await page.getByRole("menuitem", { name: "Revoke…" }).click();
+  return page.getByRole("alertdialog", { name: `Revoke ${name}?` });
+}
+
+test("a question waits for its answer, and a failure is told where it was asked, not under the next", async () => {
+  for (const key_name of ["first", "second"]) {
+    await server.expect(200, "POST", "/api_keys", { key: ada.key, body: { key_name } });
+  }
+  await page.goto(`${server.url}/account/api-keys`);
+  const first = await askToRevoke("first");
+  const revocation = await holdAnswer("DELETE", KEY, (route) => route.fulfill(FAILED));
+  await press("Revoke key");
+  await revocation.asked;
+  await tryToLeave(first);
+  await revocation.release();
+  await first.getByRole("alert").getByText("The server failed").waitFor();
+  await page.keyboard.press("Escape");
+  await first.waitFor({ state: "detached" });
+  const second = await askToRevoke("second");
+  await second.waitFor();
+  assert.equal(await second.getByRole("alert").count(), 0);
+  await press("Cancel");
 });

@@ -32,6 +32,10 @@ export function ConfirmDialog<Subject>(props: ConfirmProps<Subject>) {
     setError(undefined);
     onClose();
   };
+  // The answer belongs to this question: the next one must not show it, nor be closed by it.
+  const dismiss = () => {
+    if (!busy) close();
+  };
   const confirm = async () => {
     if (about === undefined) return;
     setBusy(true);
@@ -51,7 +55,7 @@ export function ConfirmDialog<Subject>(props: ConfirmProps<Subject>) {
       open={about !== undefined}
       title={subject === undefined ? "" : title(subject)}
       description={subject === undefined ? undefined : children(subject)}
-      onClose={close}
+      onClose={dismiss}
     >
       {failure && (
         <Notice kind="danger" title={failure.title} request_id={failure.request_id}>
@@ -59,7 +63,9 @@ export function ConfirmDialog<Subject>(props: ConfirmProps<Subject>) {
         </Notice>
       )}
       <Actions>
-        <Button onClick={close}>Cancel</Button>
+        <Button busy={busy} onClick={dismiss}>
+          Cancel
+        </Button>
         <Button kind={kind} busy={busy} onClick={() => void confirm()}>
           {verb}
         </Button>
