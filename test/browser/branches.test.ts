@@ -248,6 +248,29 @@ test("an order that fails says so in the dialog with the request id, and can be 
   await page.unroute(deletion);
 });
 
+test("a branch that somebody else has deleted is gone; one that was only not found is still there", async () => {
+  const deletion = new RegExp(`/api/v2/projects/${project.id}/branches/[^/]+$`);
+  const body = { branch: { name: "contested" } };
+  const path = `/projects/${project.id}/branches`;
+  const { branch } = await server.expect<{ branch: { id: string } }>(201, "POST", path, { key: ada.key, body });
+  await server.settle(project.id, ada.key);
+  await page.goto(at("branches"));
+  await page.route(deletion, (route) =>
+    route.request().method() === "DELETE"
+      ? route.fulfill({ status: 404, json: { request_id: "", code: "NOT_FOUND", message: "not found" } })
+      : route.continue(),
+  );
+  await ask("contested", "Delete…");
+  const asked = page.getByRole("alertdialog");
+  await asked.getByRole("button", { name: "Delete branch" }).click();
+  await asked.getByRole("alert").getByText("Not found").waitFor();
+  await page.unroute(deletion);
+  await server.expect(200, "DELETE", `${path}/${branch.id}`, { key: ada.key });
+  await confirm("Delete branch");
+  await page.getByText("contested is deleted.").waitFor();
+  await tree.getByRole("rowheader", { name: /^contested/ }).waitFor({ state: "detached" });
+});
+
 test("a branch that is copied byte by byte shows how far it is, in the tree and among the operations", async (t) => {
   if ((await findCopyMethod(server.data_dir)) === "reflink") return t.skip("blocks are shared here: nothing is copied");
   const uri = connection_uris[0]?.connection_uri ?? "";

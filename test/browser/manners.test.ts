@@ -185,6 +185,7 @@ test("a lost answer to a revocation ends in a key that is revoked, not in an err
   await page.getByRole("button", { name: "Revoke key" }).click();
   await page.getByText("twice is revoked.").waitFor();
   assert.equal(lost, 2);
+  await page.getByRole("rowheader", { name: "twice" }).waitFor({ state: "detached" });
   await page.unroute(/\/api_keys\/\d+$/);
 });
 

@@ -162,3 +162,20 @@ test("a question waits for its answer, and a failure is told where it was asked,
   assert.equal(await second.getByRole("alert").count(), 0);
   await press("Cancel");
 });
+
+for (const [kind, list, path] of [
+  ["personal", "/api_keys", "/account/api-keys"],
+  ["organization", `/organizations/${org_id}/api_keys`, `/organizations/${org_id}/settings/api-keys`],
+] as const) {
+  test(`a ${kind} key that somebody else has revoked leaves the list`, async () => {
+    const name = `gone-${kind}`;
+    const body = { key_name: name };
+    const { id } = await server.expect<{ id: number }>(200, "POST", list, { key: ada.key, body });
+    await page.goto(server.url + path);
+    await askToRevoke(name);
+    await server.expect(200, "DELETE", `${list}/${id}`, { key: ada.key });
+    await press("Revoke key");
+    await page.getByText(`${name} is revoked.`).waitFor();
+    await page.getByRole("rowheader", { name }).waitFor({ state: "detached" });
+  });
+}

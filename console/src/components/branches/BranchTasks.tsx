@@ -9,7 +9,7 @@ import {
 import type { RefObject } from "react";
 import { api } from "../../api/client.ts";
 import { hasStatus } from "../../api/errors.ts";
-import { refresh } from "../../api/queries.ts";
+import { listQuery, queries, refresh } from "../../api/queries.ts";
 import { announce } from "../../ui/Toasts.tsx";
 import { Confirm } from "../Confirm.tsx";
 import { follow } from "../projects/operations.ts";
@@ -121,8 +121,14 @@ export function BranchTasks(props: BranchTasksProps) {
             await onDeleted?.();
             await follow(project_id, operations);
           } catch (error) {
-            // Gone already: somebody else was quicker, or the answer to the first try was lost on the way.
             if (!hasStatus(error, 404)) throw error;
+            // Gone already: somebody else was quicker, or the answer to the first try was lost on the way. It may as well be
+            // the project that is gone, or the person's access to it; only a list without the branch tells.
+            const left = await queries.fetchQuery({
+              ...listQuery(listProjectBranches, { params: { project_id } }),
+              staleTime: 0,
+            });
+            if (left.some(({ id }) => id === branch_id)) throw error;
             await onDeleted?.();
             await settle();
           }

@@ -47,8 +47,12 @@ export function AccountApiKeysPage() {
         revoking={revoking}
         onClose={() => setRevoking(undefined)}
         revoke={async (key) => {
-          await api.call(revokeApiKey, { params: { key_id: key.id } });
-          await refresh(listApiKeys);
+          try {
+            await api.call(revokeApiKey, { params: { key_id: key.id } });
+          } finally {
+            // After a failure too: it may be that the key is gone already.
+            await refresh(listApiKeys);
+          }
         }}
       />
     </Page>

@@ -76,8 +76,12 @@ export function OrganizationApiKeysPage() {
         revoking={revoking}
         onClose={() => setRevoking(undefined)}
         revoke={async (key) => {
-          await api.call(revokeOrgApiKey, { params: { org_id, key_id: key.id } });
-          await refresh(listOrgApiKeys);
+          try {
+            await api.call(revokeOrgApiKey, { params: { org_id, key_id: key.id } });
+          } finally {
+            // After a failure too: it may be that the key is gone already.
+            await refresh(listOrgApiKeys);
+          }
         }}
       />
     </Page>
