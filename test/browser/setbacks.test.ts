@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import type { Locator, Page, Route } from "playwright-core";
 import { waitFor } from "../harness/server.ts";
-import { createOrganization, setupTokenOf, signUp } from "../harness/world.ts";
+import { addMember, createOrganization, setupTokenOf, signUp } from "../harness/world.ts";
 import { unavailable } from "./states.ts";
 import { startStage } from "./visit.ts";
 
@@ -179,3 +179,16 @@ for (const [kind, list, path] of [
     await page.getByRole("rowheader", { name }).waitFor({ state: "detached" });
   });
 }
+
+test("whoever leaves an organization comes to another one of theirs", async () => {
+  const { person } = await addMember(server, ada.key, org_id, "Grace");
+  // Who signs up has an organization of their own.
+  const { page: hers, context } = await stage.visit({ cookie: person.cookie, expected: /status of (403|404)/ });
+  await hers.goto(`${server.url}/organizations/${org_id}/members`);
+  await hers.getByRole("button", { name: "Actions for Grace" }).click();
+  await hers.getByRole("menuitem", { name: "Leave…" }).click();
+  await hers.getByRole("button", { name: "Leave organization" }).click();
+  await hers.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+  await hers.getByRole("button", { name: "Switch organization, now Grace" }).waitFor();
+  await context.close();
+});

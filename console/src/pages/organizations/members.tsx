@@ -147,8 +147,9 @@ export function MembersPage() {
         onConfirm={async (row) => {
           await api.call(removeOrganizationMember, { params: { org_id, member_id: row.member.id } });
           if (isSelf(row)) {
-            await navigate({ to: paths.home(), replace: true });
+            // First: the home page leads to the organization visited last, as long as that is in the list.
             await refresh(getCurrentUserOrganizations);
+            await navigate({ to: paths.home(), replace: true });
             return;
           }
           await refresh(getOrganizationMembers);
