@@ -4,9 +4,11 @@ import { join } from "node:path";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
 import { ensurePgBouncer } from "../harness/pgbouncer.ts";
+import { waitFor } from "../harness/server.ts";
 import { createOrganization, setupTokenOf, signUp } from "../harness/world.ts";
 import { copiedBy } from "./clipboard.ts";
 import { placesThatHold } from "./secrets-in-page.ts";
+import { focused } from "./states.ts";
 import { startStage } from "./visit.ts";
 
 /** A project's life, from the form to a real Postgres that answers, and to its end. */
@@ -200,6 +202,18 @@ test("limits are set in hours and gigabytes, and taken away again", async () => 
   await save.click();
   await page.getByText("The limits are saved.").waitFor();
   assert.deepEqual(await readQuota(), { active_time_seconds: 0, logical_size_bytes: 2e9 });
+});
+
+test("saving a part of the settings leaves what was typed in the others, and the focus", async () => {
+  const addresses = page.getByLabel("Addresses and ranges");
+  await addresses.fill("198.51.100.7");
+  const limits = page.getByRole("form", { name: "Limits" });
+  const running = limits.getByLabel("Time that computes run, in hours");
+  await running.fill("3.0");
+  await running.press("Enter");
+  await waitFor("the limit as it is kept", async () => (await running.inputValue()) === "3");
+  await focused(running);
+  assert.equal(await addresses.inputValue(), "198.51.100.7");
 });
 
 test("a project is given to another organization that one belongs to", async () => {

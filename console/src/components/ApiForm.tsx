@@ -8,6 +8,7 @@ import { Form, type Refusal, useSubmitting } from "../ui/Form.tsx";
 
 interface ApiFormProps<Values extends FieldValues> {
   readonly defaults: DefaultValues<Values>;
+  readonly follows_defaults?: boolean;
   readonly onSubmit: (values: Values) => Promise<void>;
   /** The refusals that this form knows better words for; undefined leaves it to the general ones. */
   readonly refusal?: (error: unknown) => Refusal<Values> | undefined;

@@ -1,4 +1,4 @@
-import { createContext, type ReactNode, useContext, useId } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useId, useRef } from "react";
 import {
   type DefaultValues,
   type FieldValues,
@@ -24,6 +24,8 @@ export const Sending = createContext<(sending: boolean) => void>(() => {});
 
 interface FormProps<Values extends FieldValues> {
   readonly defaults: DefaultValues<Values>;
+  /** Its fields are filled anew when the defaults are other ones, as after saving; the focus stays where it is. */
+  readonly follows_defaults?: boolean;
   readonly onSubmit: (values: Values) => Promise<void>;
   /** Turns what `onSubmit` threw into words. */
   readonly explain: (error: unknown) => Refusal<Values>;
@@ -38,6 +40,7 @@ interface FormProps<Values extends FieldValues> {
  */
 export function Form<Values extends FieldValues>({
   defaults,
+  follows_defaults = false,
   onSubmit,
   explain,
   children,
@@ -45,6 +48,13 @@ export function Form<Values extends FieldValues>({
   label,
 }: FormProps<Values>) {
   const form = useForm<Values>({ defaultValues: defaults, mode: "onSubmit", reValidateMode: "onChange" });
+  const given = JSON.stringify(defaults);
+  const filled = useRef(given);
+  useEffect(() => {
+    if (!follows_defaults || filled.current === given) return;
+    filled.current = given;
+    form.reset(JSON.parse(given) as DefaultValues<Values>);
+  }, [follows_defaults, given, form]);
   const tellSending = useContext(Sending);
   const submit = form.handleSubmit(async (values) => {
     tellSending(true);

@@ -17,7 +17,7 @@ export function AllowedAddressesForm({ project }: { readonly project: Project })
   const { ips = [], protected_branches_only = false } = project.settings.allowed_ips ?? {};
   return (
     <ApiForm<Values>
-      key={project.updated_at}
+      follows_defaults
       label="Allowed addresses"
       className="max-w-[480px]"
       defaults={{ ips: ips.join("\n"), branches: protected_branches_only ? "protected" : "all" }}

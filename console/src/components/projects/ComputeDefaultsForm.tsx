@@ -23,7 +23,7 @@ export function ComputeDefaultsForm({ project }: { readonly project: Project }) 
   const suspend = writeTimeout(suspend_timeout_seconds);
   return (
     <ApiForm
-      key={project.updated_at}
+      follows_defaults
       label="Defaults of new computes"
       className="max-w-[480px]"
       defaults={{ size, suspend, settings: writeSettings(pg_settings) }}

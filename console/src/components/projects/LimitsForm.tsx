@@ -12,7 +12,7 @@ export function LimitsForm({ project }: { readonly project: Project }) {
   const before = writeLimits(project.settings.quota);
   return (
     <ApiForm<LimitTexts>
-      key={project.updated_at}
+      follows_defaults
       label="Limits"
       className="max-w-[480px]"
       defaults={before}
