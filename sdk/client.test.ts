@@ -192,6 +192,24 @@ test("an abort ends a request, a wait before a retry, and nothing is sent after 
   assert.equal(requests.length, 2);
 });
 
+test("an abort while the key is being got sends nothing", async () => {
+  let sent = 0;
+  const abort = new AbortController();
+  const client = createClient({
+    base_url: "http://127.0.0.1:9",
+    api_key: async () => {
+      abort.abort(new Error("enough"));
+      return KEY;
+    },
+    fetch: async () => {
+      sent++;
+      throw new Error("never asked for");
+    },
+  });
+  await assert.rejects(client.call(listApiKeys, { signal: abort.signal }), /enough/);
+  assert.equal(sent, 0);
+});
+
 test("a key is sent only to the host it belongs to, and is in no message", async (t) => {
   const { url, requests } = await serve(t, (_, response) => json(response, 200, []));
   const neon = `napi_${"x".repeat(64)}`;

@@ -129,6 +129,8 @@ export class Transport {
   async #attempt(url: URL, request: RawRequest): Promise<Answer | ApiError | ConnectionError> {
     request.signal?.throwIfAborted();
     const init = await this.#init(url, request);
+    // To get the key may take a while, and an abort that is over is told to no listener.
+    request.signal?.throwIfAborted();
     const timeout_ms = this.#options.timeout_ms ?? DEFAULT_TIMEOUT_MS;
     const limit = new AbortController();
     const abort = () => limit.abort(request.signal?.reason);
