@@ -23,10 +23,11 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>): Pro
     } catch (error) {
       if (!isCode(error, "EEXIST")) throw error;
     }
-    if (await isAbandoned(lock)) await rm(lock, { force: true });
-    else if (performance.now() > deadline) {
+    if ((await isAbandoned(lock)) && (await clear(lock))) continue;
+    if (performance.now() > deadline) {
       throw new CliError("failed", "another latchkey holds the credentials", `remove ${lock} if none is running`);
-    } else await sleep(POLL_MS);
+    }
+    await sleep(POLL_MS);
   }
   try {
     return await work();
@@ -46,6 +47,27 @@ async function takeLock(lock: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Removes an abandoned lock; false while somebody else does. One at a time, and after another look: of two that have seen
+ * it the second would else remove what the first has put in its place.
+ */
+async function clear(lock: string): Promise<boolean> {
+  const turn = `${lock}.clearing`;
+  try {
+    await takeLock(turn);
+  } catch (error) {
+    if (!isCode(error, "EEXIST")) throw error;
+    if (await isAbandoned(turn)) await rm(turn, { force: true });
+    return false;
+  }
+  try {
+    if (await isAbandoned(lock)) await rm(lock, { force: true });
+  } finally {
+    await rm(turn, { force: true });
+  }
+  return true;
 }
 
 async function isAbandoned(lock: string): Promise<boolean> {

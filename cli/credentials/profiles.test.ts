@@ -5,6 +5,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { withFileLock } from "./file-lock.ts";
 import { Profiles } from "./profiles.ts";
 
@@ -107,4 +108,33 @@ test("a lock whose owner has died, or that is old, holds nobody up", async (t) =
   const long_ago = new Date(Date.now() - 10 * 60_000);
   await utimes(`${file}.lock`, long_ago, long_ago);
   assert.equal(await withFileLock(file, async () => "in"), "in");
+});
+
+test("of many that find an abandoned lock at once, one after the other gets it", async (t) => {
+  const path = await directory(t);
+  const file = join(path, "x");
+  const child = spawn(process.execPath, ["-e", ""]);
+  await once(child, "exit");
+  let inside = 0;
+  let most = 0;
+  const work = async () => {
+    most = Math.max(most, ++inside);
+    await delay(5);
+    inside--;
+  };
+  for (let round = 0; round < 30; round++) {
+    await writeFile(`${file}.lock`, String(child.pid));
+    const comers = [0, 1, 2].map(async (late) => {
+      // The one that looks while another one takes it is what this is about.
+      for (let i = 0; i < late * (round % 12); i++) await stat(path);
+      await withFileLock(file, work);
+    });
+    await Promise.all(comers);
+  }
+  assert.equal(most, 1);
+
+  // A crash in the middle of clearing holds nobody up either.
+  for (const left of [".lock", ".lock.clearing"]) await writeFile(`${file}${left}`, String(child.pid));
+  await withFileLock(file, work);
+  assert.deepEqual(await readdir(path), []);
 });
