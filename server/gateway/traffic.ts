@@ -22,25 +22,26 @@ export interface Traffic {
    * since this process started.
    */
   readonly last_activity_ms: number | undefined;
-  /** Goes up whenever a client has ended a command or a transaction, or has gone: something may have changed. */
+  /** Goes up whenever a client has ended a command or a transaction, or has gone: something may have changed. Never goes down. */
   readonly settled: number;
   /** How much clients have been sent, in all. */
   readonly sent_bytes: number;
 }
 
-const NOTHING: Traffic = {
-  ...{ opening: 0, open: 0, busy: 0, busy_chunks: 0 },
-  ...{ last_activity_ms: undefined, settled: 0, sent_bytes: 0 },
-};
+const NOTHING = { opening: 0, open: 0, busy: 0, busy_chunks: 0, last_activity_ms: undefined, sent_bytes: 0 };
 
 /** Counts the sessions of one endpoint. */
 class EndpointTraffic {
   readonly opening = { direct: 0, pooled: 0 };
   last_activity_ms: number | undefined;
-  settled = 0;
+  settled: number;
   /** To those who have gone. */
   sent_bytes = 0;
   readonly sessions = { direct: new Set<Relay>(), pooled: new Set<Relay>() };
+
+  constructor(settled: number) {
+    this.settled = settled;
+  }
 
   *all(): Iterable<Relay> {
     yield* this.sessions.direct;
@@ -60,6 +61,10 @@ class EndpointTraffic {
 export class TrafficBook {
   readonly #clock: Pick<Clock, "monotonic_ms">;
   readonly #endpoints = new Map<string, EndpointTraffic>();
+  /** Numbers for all endpoints: those of one that was forgotten and has come back are above those it had. */
+  #settled = 0;
+  /** As of when one was forgotten last, and with it what those that are not here may have had. */
+  #forgotten = 0;
 
   constructor(clock: Pick<Clock, "monotonic_ms">) {
     this.#clock = clock;
@@ -67,7 +72,7 @@ export class TrafficBook {
 
   of(endpoint_id: string): Traffic {
     const found = this.#endpoints.get(endpoint_id);
-    if (found === undefined) return NOTHING;
+    if (found === undefined) return { ...NOTHING, settled: this.#forgotten };
     const { waiting: opening, open, last_activity_ms, settled } = found;
     let { sent_bytes } = found;
     let [busy, busy_chunks] = [0, 0];
@@ -109,7 +114,7 @@ export class TrafficBook {
   }
 
   settle(endpoint_id: string): void {
-    this.#endpoint(endpoint_id).settled++;
+    this.#endpoint(endpoint_id).settled = ++this.#settled;
     this.touch(endpoint_id);
   }
 
@@ -130,13 +135,15 @@ export class TrafficBook {
   /** Of endpoints that have been deleted: what nobody will ask for again. */
   forget(endpoint_id: string): void {
     const found = this.#endpoints.get(endpoint_id);
-    if (found && found.waiting === 0 && found.open === 0) this.#endpoints.delete(endpoint_id);
+    if (!found || found.waiting > 0 || found.open > 0) return;
+    this.#endpoints.delete(endpoint_id);
+    this.#forgotten = ++this.#settled;
   }
 
   #endpoint(endpoint_id: string): EndpointTraffic {
     let found = this.#endpoints.get(endpoint_id);
     if (found === undefined) {
-      found = new EndpointTraffic();
+      found = new EndpointTraffic(this.#forgotten);
       this.#endpoints.set(endpoint_id, found);
     }
     return found;

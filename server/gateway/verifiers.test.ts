@@ -99,6 +99,23 @@ describe("the gateway, with the control plane's rows", () => {
     assert.deepEqual(failures, []);
   });
 
+  it("sees what was done with SQL since its endpoint was forgotten, as one of a project that is deleted and recovered", async (t) => {
+    const { config, gateway, failures } = await open(t);
+    const owner = await openSession(config());
+    for (let i = 0; i < 5; i++) await owner.query("SELECT 1");
+    await owner.query("CREATE ROLE before LOGIN PASSWORD 'before'");
+    await (await openSession(config({ user: "before", password: "before" }))).end();
+    await owner.end();
+    await until("nobody is connected", () => gateway.trafficOf(ENDPOINT).open === 0);
+    gateway.closePort(ENDPOINT);
+    const again = await openSession(config());
+    await again.query("CREATE ROLE afterwards LOGIN PASSWORD 'after'");
+    await again.query("ALTER ROLE before PASSWORD 'after'");
+    for (const user of ["afterwards", "before"]) await (await openSession(config({ user, password: "after" }))).end();
+    await again.end();
+    assert.deepEqual(failures, []);
+  });
+
   it("lets nobody in as the control plane's superuser, who has no verifier here", async (t) => {
     const { config } = await open(t);
     const user = "latchkey_admin";
