@@ -151,6 +151,11 @@ test("a role is created, its password is hidden until asked for, works, and is n
 
 test("a password that is reset ends the old one, and the new one is shown on demand", async () => {
   const before = password;
+  await page.getByLabel("Role", { exact: true }).selectOption("app");
+  const panel = page.locator("section").filter({ has: page.getByRole("heading", { name: "Connect" }) });
+  await panel.getByText("Node.js", { exact: true }).click();
+  await panel.getByRole("button", { name: "Show password" }).click();
+  await panel.getByText(before).waitFor();
   await ask("role app", "Reset password…");
   await confirm("Reset password");
   const shown = page.getByRole("dialog", { name: "app has a new password" });
@@ -160,6 +165,9 @@ test("a password that is reset ends the old one, and the new one is shown on dem
   assert.notEqual(password, before);
   await page.keyboard.press("Escape");
   await settled();
+  await panel.getByText(before).waitFor({ state: "detached" });
+  assert.equal(await panel.getByRole("radio", { name: "Node.js" }).isChecked(), true);
+  assert.ok((await copiedBy(panel.getByRole("button", { name: /^Copy/ }))).includes(password));
   await assert.rejects(sql(uriOf({ username: "app", password: before }), "select 1"), /password|authentication/);
   assert.equal((await sql(uriOf({ username: "app", password }), "select 1 as one")).length, 1);
   await ask("role app", "Show password…");

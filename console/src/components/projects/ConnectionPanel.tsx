@@ -31,6 +31,7 @@ export function ConnectionPanel({ project_id, branch_id }: ConnectionPanelProps)
   const [chosen_pooled, setPooled] = useState<boolean>();
   const [chosen_database, setDatabase] = useState<string>();
   const [chosen_role, setRole] = useState<string>();
+  const [recipe, setRecipe] = useState<Recipe>(RECIPES[0] as Recipe);
 
   const failed = [endpoints, roles, databases, instance].find(({ error, data }) => error && !data);
   if (failed) return <Failure error={failed.error} onRetry={() => void failed.refetch()} />;
@@ -38,7 +39,7 @@ export function ConnectionPanel({ project_id, branch_id }: ConnectionPanelProps)
   const database =
     databases.data?.databases.find(({ name }) => name === chosen_database) ?? databases.data?.databases[0];
   const log_ins = (roles.data?.roles ?? []).filter((one) => one.authentication_method === "password");
-  const role = log_ins.find(({ name }) => name === (chosen_role ?? database?.owner_name))?.name ?? log_ins[0]?.name;
+  const role = log_ins.find(({ name }) => name === (chosen_role ?? database?.owner_name)) ?? log_ins[0];
   const pools = instance.data?.pools_connections;
   if (!endpoint || !database || role === undefined || pools === undefined) {
     const loading = [endpoints, roles, databases, instance].some(({ data }) => data === undefined);
@@ -59,16 +60,18 @@ export function ConnectionPanel({ project_id, branch_id }: ConnectionPanelProps)
             options={databases.data?.databases.map(({ name }) => name) ?? []}
             onChange={setDatabase}
           />
-          <Choice label="Role" value={role} options={log_ins.map(({ name }) => name)} onChange={setRole} />
+          <Choice label="Role" value={role.name} options={log_ins.map(({ name }) => name)} onChange={setRole} />
           <Check label="Pooled connection" checked={pooled} onChange={setPooled} />
         </div>
         <p className="text-13 text-muted">{aboutPooling(pooled, pools)}</p>
       </div>
-      {/* Another role has another password: what is shown of one goes with it. */}
+      {/* Another role has another password, and so has one that was changed: what is shown of one goes with it. */}
       <Strings
-        key={`${branch_id} ${role}`}
-        params={{ ...params, role_name: role }}
-        target={{ endpoint_id: endpoint.id, host: endpoint.host, pooled, role, database: database.name }}
+        key={`${branch_id} ${role.name} ${role.updated_at}`}
+        params={{ ...params, role_name: role.name }}
+        target={{ endpoint_id: endpoint.id, host: endpoint.host, pooled, role: role.name, database: database.name }}
+        recipe={recipe}
+        onRecipe={setRecipe}
       />
     </div>
   );
@@ -112,10 +115,11 @@ function Choice({ label, value, options, onChange }: ChoiceProps) {
 interface StringsProps {
   readonly params: RolePath;
   readonly target: Omit<Target, "password">;
+  readonly recipe: Recipe;
+  readonly onRecipe: (recipe: Recipe) => void;
 }
 
-function Strings({ params, target }: StringsProps) {
-  const [recipe, setRecipe] = useState<Recipe>(RECIPES[0] as Recipe);
+function Strings({ params, target, recipe, onRecipe }: StringsProps) {
   const { password, error, reveal, toggle } = useRolePassword(params);
   const failure = error === undefined ? undefined : explain(error);
   return (
@@ -133,7 +137,7 @@ function Strings({ params, target }: StringsProps) {
                   name="client"
                   className="sr-only"
                   checked={one === recipe}
-                  onChange={() => setRecipe(one)}
+                  onChange={() => onRecipe(one)}
                 />
                 {one.label}
               </label>
