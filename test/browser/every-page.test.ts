@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
+import type { Page } from "playwright-core";
 import { overflow, violationsInBothThemes } from "./axe.ts";
 import { buildSite, type Site, STOPS, type Stop } from "./site.ts";
 import { readRoutes } from "./site-map.ts";
@@ -11,6 +12,9 @@ const stage = await startStage({ after }, { LATCHKEY_SIGN_UP: "open" });
 const site = await buildSite(stage.server);
 // The browser reports every refusal of the API; what the page makes of it is looked at.
 const REFUSALS = /status of (401|403|404)/;
+
+/** Enough for most of a name. */
+const LEAST_ROOM_PX = 120;
 
 async function open({ page }: Visit, stop: Stop, name: string | RegExp): Promise<void> {
   await page.goto(stage.server.url + stop.path(site));
@@ -47,6 +51,36 @@ test("every page opens for an admin, has no accessibility violation in either th
   }
   assert.deepEqual(found, []);
 });
+
+test("at every width the names of rows have room, and no page is wider than its window", async () => {
+  const { page } = await stage.visit({ cookie: site.admin.cookie });
+  const found: string[] = [];
+  for (const stop of STOPS) {
+    await page.setViewportSize(WIDE);
+    await page.goto(stage.server.url + stop.path(site));
+    await heading(page, stop.heading.admin).waitFor();
+    await whole(page);
+    for (const width of [640, 768, 1024, 1280]) {
+      await page.setViewportSize({ ...WIDE, width });
+      const overflow_px = await overflow(page);
+      if (overflow_px > 0) found.push(`${stop.name}: ${overflow_px} px too wide at ${width}`);
+      for (const [list, room_px] of await roomOfNames(page)) {
+        if (room_px < LEAST_ROOM_PX) found.push(`${stop.name}: ${list} leaves ${room_px} px at ${width}`);
+      }
+    }
+  }
+  assert.deepEqual(found, []);
+});
+
+/** Of each list, the width of the column that names its rows. */
+async function roomOfNames(page: Page): Promise<[string, number][]> {
+  return await page.locator("table").evaluateAll((tables) =>
+    tables.flatMap((table) => {
+      const name = table.querySelector("tbody th[scope=row]");
+      return name ? [[table.ariaLabel ?? "", name.clientWidth] as [string, number]] : [];
+    }),
+  );
+}
 
 for (const role of ["member", "stranger"] as const) {
   test(`every page opens for a ${role}, or says why not`, async () => {

@@ -16,7 +16,7 @@ export interface Column<Row> extends RowReader<Row> {
   readonly cell: (row: Row) => ReactNode;
   readonly align?: "right";
   /** Hidden below this width; what it says then belongs into `narrow`. */
-  readonly from?: "sm" | "md" | "lg";
+  readonly from?: "sm" | "md" | "lg" | "xl";
   readonly width?: string;
 }
 
@@ -48,7 +48,7 @@ interface DataTableProps<Row> {
   readonly search_from?: number;
 }
 
-const HIDDEN = { sm: "max-sm:hidden", md: "max-md:hidden", lg: "max-lg:hidden" };
+const HIDDEN = { sm: "max-sm:hidden", md: "max-md:hidden", lg: "max-lg:hidden", xl: "max-xl:hidden" };
 const SKELETON_ROWS = ["a", "b", "c", "d", "e"];
 const NO_VIEW: TableView = { search: "", sort: undefined };
 const NO_ROWS: readonly never[] = [];

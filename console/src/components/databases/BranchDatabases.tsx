@@ -24,7 +24,7 @@ const COLUMNS: readonly Column<Database>[] = [
   {
     id: "owner",
     header: "Owner",
-    width: "w-48",
+    width: "w-44",
     from: "sm",
     value: ({ owner_name }) => owner_name,
     search: ({ owner_name }) => owner_name,

@@ -79,7 +79,7 @@ function columnsFor(person_id: string | undefined, reach: Column<ListedKey> | un
       id: "created",
       header: "Created",
       width: "w-56",
-      from: "md",
+      from: "xl",
       value: (key) => Date.parse(key.created_at),
       search: (key) => key.created_by.name,
       cell: (key) => (

@@ -27,7 +27,7 @@ const COLUMNS: readonly Column<Invitation>[] = [
     id: "invited",
     header: "Invited",
     width: "w-36",
-    from: "md",
+    from: "lg",
     value: ({ invited_at }) => Date.parse(invited_at),
     cell: ({ invited_at }) => <Time at={invited_at} />,
   },

@@ -17,7 +17,7 @@ const COLUMNS: readonly Column<OAuthGrant>[] = [
   {
     id: "address",
     header: "Used from",
-    from: "md",
+    from: "lg",
     width: "w-44",
     value: (grant) => grant.last_used_from_addr || grant.created_from_addr,
     search: (grant) => `${grant.last_used_from_addr} ${grant.last_used_user_agent}`,
@@ -34,7 +34,7 @@ const COLUMNS: readonly Column<OAuthGrant>[] = [
   {
     id: "created",
     header: "Signed in",
-    from: "sm",
+    from: "lg",
     width: "w-40",
     value: (grant) => Date.parse(grant.created_at),
     cell: (grant) => <Time at={grant.created_at} />,

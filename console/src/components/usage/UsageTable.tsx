@@ -45,7 +45,7 @@ export const USED_COLUMNS: readonly Column<Used>[] = [
   {
     id: "written",
     header: "Written data",
-    from: "sm",
+    from: "lg",
     width: "w-36",
     align: "right",
     value: ({ written_bytes }) => written_bytes,

@@ -46,7 +46,7 @@ const COLUMNS: readonly Column<Session>[] = [
   {
     id: "created",
     header: "Signed in",
-    from: "sm",
+    from: "lg",
     width: "w-40",
     value: (session) => Date.parse(session.created_at),
     cell: (session) => <Time at={session.created_at} />,
@@ -54,7 +54,7 @@ const COLUMNS: readonly Column<Session>[] = [
   {
     id: "expires",
     header: "Ends",
-    from: "md",
+    from: "lg",
     width: "w-40",
     value: (session) => Date.parse(session.expires_at),
     cell: (session) => <Time at={session.expires_at} />,

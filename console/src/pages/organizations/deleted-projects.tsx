@@ -28,7 +28,7 @@ const COLUMNS: readonly Column<ProjectListItem>[] = [
   {
     id: "deleted",
     header: "Deleted",
-    from: "md",
+    from: "lg",
     width: "w-40",
     value: ({ deleted_at }) => (deleted_at === undefined ? undefined : Date.parse(deleted_at)),
     cell: ({ deleted_at }) => deleted_at !== undefined && <Time at={deleted_at} />,

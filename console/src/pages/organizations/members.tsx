@@ -76,7 +76,7 @@ export function MembersPage() {
       id: "joined",
       header: "Joined",
       width: "w-36",
-      from: "md",
+      from: "lg",
       value: ({ member }) => Date.parse(member.joined_at),
       cell: ({ member }) => <Time at={member.joined_at} />,
     },

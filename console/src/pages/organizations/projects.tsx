@@ -33,7 +33,7 @@ const COLUMNS: readonly Column<ProjectListItem>[] = [
   {
     id: "postgres",
     header: "Postgres",
-    from: "md",
+    from: "lg",
     width: "w-28",
     align: "right",
     value: ({ pg_version }) => pg_version,

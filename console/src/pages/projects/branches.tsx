@@ -58,7 +58,7 @@ function columnsFor(as_tree: boolean, operations: readonly Operation[] | undefin
       id: "size",
       header: "Size",
       width: "w-24",
-      from: "sm",
+      from: "lg",
       align: "right",
       value: ({ branch }) => branch.logical_size,
       cell: ({ branch }) =>
@@ -72,7 +72,7 @@ function columnsFor(as_tree: boolean, operations: readonly Operation[] | undefin
       id: "created",
       header: "Created",
       width: "w-36",
-      from: "md",
+      from: "lg",
       value: ({ branch }) => Date.parse(branch.created_at),
       cell: ({ branch }) => <Time at={branch.created_at} />,
     },
@@ -80,7 +80,7 @@ function columnsFor(as_tree: boolean, operations: readonly Operation[] | undefin
       id: "expires",
       header: "Expires",
       width: "w-32",
-      from: "lg",
+      from: "xl",
       value: ({ branch }) => (branch.expires_at === undefined ? undefined : Date.parse(branch.expires_at)),
       cell: ({ branch: { expires_at } }) =>
         expires_at === undefined ? <span className="text-muted">never</span> : <Time at={expires_at} />,

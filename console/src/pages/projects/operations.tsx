@@ -51,7 +51,7 @@ const COLUMNS: readonly Column<Operation>[] = [
   {
     id: "id",
     header: "Operation id",
-    from: "lg",
+    from: "xl",
     width: "w-80",
     search: ({ id, branch_id = "" }) => `${id} ${branch_id}`,
     cell: ({ id }) => <Mono>{id}</Mono>,
@@ -59,7 +59,7 @@ const COLUMNS: readonly Column<Operation>[] = [
   {
     id: "duration",
     header: "Took",
-    from: "sm",
+    from: "lg",
     width: "w-28",
     align: "right",
     value: ({ total_duration_ms }) => total_duration_ms,

@@ -97,7 +97,7 @@ function useReachColumn(org_id: string): Column<ListedKey> {
       id: "reach",
       header: "Reach",
       width: "w-44",
-      from: "lg",
+      from: "xl",
       value: nameOf,
       search: nameOf,
       cell: (key) =>
