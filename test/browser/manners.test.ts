@@ -85,6 +85,21 @@ test("search and order are in the address, and the back button leads to the page
   });
 });
 
+test("what is typed in the middle of a search goes there", async () => {
+  await withMany(async () => {
+    await page.goto(`${keys_page}?q=abc`);
+    const field = page.getByRole("searchbox");
+    await field.focus();
+    await page.keyboard.press("Home");
+    await field.pressSequentially("xy");
+    await page.waitForURL(/q=xyabc$/);
+    assert.equal(await field.inputValue(), "xyabc");
+    await page.getByRole("button", { name: "Clear search" }).click();
+    await page.waitForURL(keys_page);
+    assert.equal(await field.inputValue(), "");
+  });
+});
+
 test("a slow list shows its own shape, and nothing jumps when it comes", async () => {
   let release = () => {};
   const held = new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 import { ArrowDown, ArrowUp, Ellipsis, Search } from "lucide-react";
-import { memo, type ReactNode, useDeferredValue, useId, useMemo, useState } from "react";
+import { memo, type ReactNode, useDeferredValue, useEffect, useId, useMemo, useRef, useState } from "react";
 import { Button, ICON_BUTTON } from "./Button.tsx";
 import { classes } from "./classes.ts";
 import { INPUT } from "./input-class.ts";
@@ -105,6 +105,14 @@ interface SearchFieldProps {
 }
 
 function SearchField({ label, value, onChange, count, total }: SearchFieldProps) {
+  // The address follows a moment after a key; were its text the field's, the caret would jump to the end.
+  const [text, setText] = useState(value);
+  const on_the_way = useRef<string[]>([]);
+  useEffect(() => {
+    const at = on_the_way.current.indexOf(value);
+    on_the_way.current.splice(0, at < 0 ? Number.POSITIVE_INFINITY : at + 1);
+    if (at < 0) setText(value);
+  }, [value]);
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
       <div className="relative w-full max-w-80">
@@ -116,8 +124,12 @@ function SearchField({ label, value, onChange, count, total }: SearchFieldProps)
           type="search"
           aria-label={label}
           placeholder={label}
-          value={value}
-          onChange={(event) => onChange(event.target.value)}
+          value={text}
+          onChange={({ target }) => {
+            setText(target.value);
+            on_the_way.current.push(target.value);
+            onChange(target.value);
+          }}
           className={classes(INPUT, "pl-8")}
         />
       </div>
