@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Db } from "../db/pool.ts";
 import type { StandardAnswer, StandardRequest, StandardRoute } from "../http/standard-routes.ts";
 import type { Log } from "../log.ts";
-import { type Parameters, Refusal, readParameters } from "./answer.ts";
+import { INVALID_GRANT, type Parameters, Refusal, readParameters } from "./answer.ts";
 import { AuthorizationFault, checkAuthorization, packRequest } from "./authorization.ts";
 import { findClient, type OAuthClient } from "./clients.ts";
 import { beginDeviceRequest } from "./device.ts";
@@ -16,7 +16,7 @@ import {
   protectedResourceMetadata,
 } from "./metadata.ts";
 import { PerNetwork } from "./per-network.ts";
-import { exchangeCode, exchangeDeviceCode, exchangeRefreshToken, revokeToken } from "./tokens.ts";
+import { exchangeCode, exchangeDeviceCode, exchangeRefreshToken, isJunk, revokeToken } from "./tokens.ts";
 
 export interface StandardRouteDeps {
   readonly db: Db;
@@ -50,8 +50,13 @@ export function oauthStandardRoutes(deps: StandardRouteDeps): StandardRoute[] {
   const device_requests = new PerNetwork(clock, DEVICE_REQUESTS);
 
   const refused = (refusal: Refusal, path: string, { request_id, address }: Origin): StandardAnswer => {
+    if (!HARMLESS.has(refusal.error)) {
+      // Found out after judging: behind a guesser's address there may be others, with tokens that are good.
+      const wait_s = refusals.wait_s(address);
+      if (wait_s > 0) return tooMany(wait_s, log);
+      refusals.count(address);
+    }
     log.event("oauth.refused", { request_id, path, error: refusal.error, address });
-    if (!HARMLESS.has(refusal.error)) refusals.count(address);
     // RFC 6749, 5.2: 401 where a client tried to authenticate, which ours never do.
     return { status: refusal.error === "invalid_client" ? 401 : 400, body: bodyOf(refusal) };
   };
@@ -64,7 +69,7 @@ export function oauthStandardRoutes(deps: StandardRouteDeps): StandardRoute[] {
       answer: (client: OAuthClient, parameters: Parameters, origin: Origin) => Promise<object | Refusal>,
     ) =>
     async ({ form, authorization, origin }: StandardRequest): Promise<StandardAnswer> => {
-      const wait_s = Math.max(...[...limits, refusals].map((limit) => limit.wait_s(origin.address)));
+      const wait_s = Math.max(...limits.map((limit) => limit.wait_s(origin.address)));
       if (wait_s > 0) return tooMany(wait_s, log);
       for (const limit of limits) limit.count(origin.address);
       const parameters = readParameters(form);
@@ -104,6 +109,7 @@ export function oauthStandardRoutes(deps: StandardRouteDeps): StandardRoute[] {
         if (grant_type === undefined) return new Refusal("invalid_request", "grant_type is missing");
         if (!isGrantType(grant_type)) return new Refusal("unsupported_grant_type", "this server has no such grant");
         if (grant_type === DEVICE_GRANT && !client.device) return NO_DEVICE_FLOW;
+        if (grant_type === "refresh_token" && isJunk(parameters.refresh_token, ["rt"])) return INVALID_GRANT;
         const exchange = EXCHANGES[grant_type];
         return await db.transaction().execute((tx) => exchange({ tx, client, parameters, origin }));
       }),
@@ -123,6 +129,7 @@ export function oauthStandardRoutes(deps: StandardRouteDeps): StandardRoute[] {
         if (token === undefined) {
           return refused(new Refusal("invalid_request", "token is missing"), OAUTH_PATHS.revoke, origin);
         }
+        if (isJunk(token, ["at", "rt"])) return { status: 200 };
         await db.transaction().execute((tx) => revokeToken(tx, token, origin));
         return { status: 200 };
       },

@@ -3,7 +3,7 @@ import { authorize } from "../access/authorize.ts";
 import type { Origin, Principal } from "../access/principal.ts";
 import { insertAuditEvent } from "../audit/store.ts";
 import type { Tx } from "../db/pool.ts";
-import { newToken, tokenDigest } from "../keys/token.ts";
+import { newToken, parseToken, type TokenKind, tokenDigest } from "../keys/token.ts";
 import { INVALID_GRANT, type Parameters, Refusal } from "./answer.ts";
 import type { OAuthClient } from "./clients.ts";
 import { isOffline, isWithin } from "./scope.ts";
@@ -136,6 +136,13 @@ export async function revokeToken(tx: Tx, token: string, origin: Origin): Promis
   const found = await findLiveGrantOfToken(tx, tokenDigest(token));
   if (!found || !(await endGrant(tx, found.grant_id, "revoked"))) return;
   await recordAsLogin({ tx, origin }, "oauth_grant.revoke", found.user_id, found.grant_id);
+}
+
+/** Whether a text is no token of these kinds by its form or checksum, which costs no query to find out. */
+export function isJunk(text: string | undefined, kinds: readonly TokenKind[]): boolean {
+  if (text === undefined) return false;
+  const parsed = parseToken(text);
+  return "malformed" in parsed || !kinds.includes(parsed.kind);
 }
 
 interface Here {

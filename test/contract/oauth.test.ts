@@ -631,11 +631,18 @@ suite("the authorization server", () => {
   });
 
   test("whoever is refused again and again is slowed down, and is told in the form of the standard", async () => {
-    // The last one in here: from then on this address is told to wait.
+    // The last one in here: from then on whatever this address is refused for it is told to wait.
+    const tokens = await logIn(server, person.cookie);
     let answer = await refresh(server, "lk_rt_unknown");
     for (let i = 0; i < 100 && answer.status === 400; i++) answer = await refresh(server, "lk_rt_unknown");
     const { status, headers, body } = answer;
     assert.deepEqual([status, body.error], [429, "temporarily_unavailable"]);
     assert.ok(Number(headers.get("retry-after")) > 0);
+
+    const { verifier, challenge } = newVerifier();
+    const code = await approve(server, person.cookie, authorizationQuery(challenge));
+    assert.equal((await exchange(server, code, verifier)).status, 200, "others behind it are let in");
+    assert.equal((await refresh(server, tokens.refresh_token)).status, 200, "and stay so");
+    assert.equal((await refresh(server, "lk_rt_unknown")).status, 429);
   });
 });
