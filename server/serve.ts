@@ -113,6 +113,7 @@ export async function serve(
       grant_recorder,
       sessions: (cookie) => identity.sessionFromCookie(cookie),
       failures: new FailureLimit(clock),
+      without_credential: new FailureLimit(clock),
       log,
     }),
     revocations: keys.revocations,

@@ -23,6 +23,8 @@ export interface AuthenticatorDeps {
   readonly grant_recorder: Pick<LastUsedRecorder, "record">;
   readonly sessions: SessionLookup;
   readonly failures: FailureLimit;
+  /** How often a request without a credential is told in the log; no other is refused or slowed down for these. */
+  readonly without_credential: Pick<FailureLimit, "fail">;
   readonly log: Log;
 }
 
@@ -39,15 +41,18 @@ export class Authenticator {
   readonly #grant_recorder: Pick<LastUsedRecorder, "record">;
   readonly #sessions: SessionLookup;
   readonly #failures: FailureLimit;
+  readonly #without_credential: Pick<FailureLimit, "fail">;
   readonly #log: Log;
   readonly #flood: { inc(): void };
 
-  constructor({ verifier, recorder, grant_recorder, sessions, failures, log }: AuthenticatorDeps) {
+  constructor(deps: AuthenticatorDeps) {
+    const { verifier, recorder, grant_recorder, sessions, failures, without_credential, log } = deps;
     this.#verifier = verifier;
     this.#recorder = recorder;
     this.#grant_recorder = grant_recorder;
     this.#sessions = sessions;
     this.#failures = failures;
+    this.#without_credential = without_credential;
     this.#log = log;
     this.#flood = log.metrics.rate_limited.labels({ limit: "failed_credentials" });
   }
@@ -56,7 +61,7 @@ export class Authenticator {
   authenticate({ authorization, cookie }: Credentials, origin: Origin): Answer | Promise<Answer> {
     if (authorization !== undefined) return this.#byBearer(authorization, origin);
     if (cookie?.includes("latchkey.")) return this.#bySession(cookie, origin);
-    this.#refuse("missing", origin);
+    this.#refuseStranger("missing", origin);
     return undefined;
   }
 
@@ -76,7 +81,7 @@ export class Authenticator {
   async #bySession(cookie: string, origin: Origin): Promise<Answer> {
     const session = await this.#sessions(cookie);
     if (session) return { kind: "person", via: "session", ...session };
-    this.#refuse("session", origin);
+    this.#refuseStranger("session", origin);
     return undefined;
   }
 
@@ -120,9 +125,19 @@ export class Authenticator {
     return principalOf(key);
   }
 
-  #refuse(reason: string, origin: Origin): void {
-    this.#log.event("credential.refused", { request_id: origin.request_id, reason, address: origin.address });
+  /** It costs nothing to come without a credential, so each is counted, and not each is logged. */
+  #refuseStranger(reason: string, origin: Origin): void {
+    if (this.#without_credential.fail(origin.address) !== "exceeded") this.#refuse(reason, origin);
+    else this.#log.metrics.count("credential.refused", refused(reason, origin));
   }
+
+  #refuse(reason: string, origin: Origin): void {
+    this.#log.event("credential.refused", refused(reason, origin));
+  }
+}
+
+function refused(reason: string, { request_id, address }: Origin) {
+  return { request_id, reason, address };
 }
 
 function principalOf(key: LiveKey): Principal {

@@ -111,6 +111,7 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
       grant_recorder: recorder,
       sessions: async () => undefined,
       failures: new FailureLimit(systemClock),
+      without_credential: new FailureLimit(systemClock),
       log,
     }),
     public_url: "http://127.0.0.1",

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import { startServer, type TestServer } from "../harness/server.ts";
+import { fromElsewhere, type Person, setupTokenOf, signUp } from "../harness/world.ts";
+
+/** Of one address, before its requests without a credential are counted and no longer logged; and so many more a second. */
+const LOGGED = 100;
+const LOGGED_PER_SECOND = 10;
+
+suite("a stranger", () => {
+  let server: TestServer;
+  let person: Person;
+  before(async () => {
+    server = await startServer(undefined, {
+      LATCHKEY_LOG_LEVEL: "info",
+      LATCHKEY_SIGN_UP: "open",
+      LATCHKEY_TRUST_PROXY: "1",
+    });
+    person = await signUp(server, "Ada", { setup_token: setupTokenOf(server) });
+  });
+  after(() => server?.close());
+
+  test("does not write the log full by coming without a credential; each is counted, and slows no other down", async () => {
+    const headers = fromElsewhere();
+    const began_ms = performance.now();
+    for (let i = 0; i < 1000; i += 50) {
+      const some = Array.from({ length: 50 }, () => server.call("GET", "/users/me", { headers }));
+      for (const { status } of await Promise.all(some)) assert.equal(status, 401);
+    }
+    const seconds = (performance.now() - began_ms) / 1000;
+    const lines = server.output.split("\n").filter((line) => line.includes('"reason":"missing"')).length;
+    assert.ok(lines > 0 && lines <= LOGGED + LOGGED_PER_SECOND * (seconds + 1), `${lines} lines in ${seconds} s`);
+    assert.ok(lines < 500);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    assert.match(metrics, /^latchkey_credentials_refused_total\{reason="missing"\} 1000$/m);
+    assert.equal((await server.call("GET", "/users/me", { headers, key: "lk_user_none" })).status, 401);
+    assert.equal((await server.call("GET", "/users/me", { headers, key: person.key })).status, 200);
+  });
+});
