@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
-import proxyAddr from "@fastify/proxy-addr";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { describePrincipal } from "../access/principal.ts";
 import type { Clock } from "../clock.ts";
@@ -11,6 +10,7 @@ import { isDatabaseLost, sqlState } from "../db/pool.ts";
 import { ApiError, errorBody } from "../errors.ts";
 import { describeError, type Log } from "../log.ts";
 import type { Route } from "../route.ts";
+import { clientAddress } from "./client-address.ts";
 import { memoryPath } from "./memory-path.ts";
 import { notOffered } from "./not-offered.ts";
 import { authenticateRequest, isOpen, type PipelineDeps, serveRoute } from "./pipeline.ts";
@@ -36,10 +36,7 @@ export interface AppDeps extends PipelineDeps {
 export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   const headers = await safetyHeaders(deps.public_url);
   const requestId = requestIds();
-  // A hop count, never "all": what lies beyond the proxies that are ours is written by anybody.
-  const is_ours = deps.trust_proxy === 0 ? undefined : (_address: string, hop: number) => hop < deps.trust_proxy;
-  const addressOf = (request: IncomingMessage) =>
-    is_ours ? proxyAddr(request, is_ours) : (request.socket.remoteAddress ?? "");
+  const addressOf = clientAddress(deps.trust_proxy);
   const answerFromMemory = memoryPath({
     ...deps,
     prefix: API_PREFIX,
@@ -55,7 +52,6 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
-    trustProxy: is_ours ?? false,
     requestIdHeader: false,
     genReqId: (request) => requestId(request as IncomingMessage),
     // Most requests are empty, and to read nothing from a stream costs much.
@@ -79,6 +75,11 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   app.decorateRequest("started_ms", 0);
   app.decorateRequest("principal");
   app.decorateRequest("origin");
+  app.decorateRequest("client_address", {
+    getter(this: FastifyRequest) {
+      return addressOf(this.raw);
+    },
+  });
   acceptEmptyBodies(app);
   // An empty request has ended before anybody reads it, and the library waits for the end.
   app.addHook("preParsing", (_request, _reply, payload, done) =>

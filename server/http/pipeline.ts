@@ -233,13 +233,14 @@ function demandOf(
 }
 
 export function originOf(request: FastifyRequest): Origin {
-  return { request_id: request.id, address: request.ip, user_agent: request.headers["user-agent"] ?? "" };
+  return { request_id: request.id, address: request.client_address, user_agent: request.headers["user-agent"] ?? "" };
 }
 
 declare module "fastify" {
   interface FastifyRequest {
     principal: Principal;
     origin: Origin;
+    readonly client_address: string;
     started_ms: number;
   }
 }

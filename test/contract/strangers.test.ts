@@ -36,4 +36,19 @@ suite("a stranger", () => {
     assert.equal((await server.call("GET", "/users/me", { headers, key: "lk_user_none" })).status, 401);
     assert.equal((await server.call("GET", "/users/me", { headers, key: person.key })).status, 200);
   });
+
+  test("is one and the same whatever port a proxy has seen them come from", async () => {
+    const body = { email: person.email, password: "wrong" };
+    for (const [address, at] of [
+      ["10.0.0.1", "10.0.0.1:"],
+      ["2001:db8::1", "[2001:db8::1]:"],
+    ]) {
+      for (let port = 1; port <= 10; port++) {
+        await server.expect(401, "POST", "/sessions", { body, headers: { "x-forwarded-for": `${at}${port}` } });
+      }
+      for (const from of [`${at}11`, address ?? ""]) {
+        await server.expect(429, "POST", "/sessions", { body, headers: { "x-forwarded-for": from } });
+      }
+    }
+  });
 });
