@@ -85,7 +85,7 @@ export async function serve(
   started.add("login uses", () => grant_recorder.stop());
   const routes = [
     ...userRoutes({
-      ...{ identity, sign_up: config.sign_up, public_url: config.public_url },
+      ...{ db, identity, sign_up: config.sign_up, public_url: config.public_url },
       ...{ capacity, pools_connections, mailer, version, clock },
     }),
     ...sessionRoutes({ identity, db, clock }),

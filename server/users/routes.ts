@@ -4,6 +4,7 @@ import type { Principal } from "../access/principal.ts";
 import type { Clock } from "../clock.ts";
 import { type Capacity, sizesWithin } from "../compute/size.ts";
 import type { Config } from "../config.ts";
+import type { Db } from "../db/pool.ts";
 import { unreachable } from "../errors.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import { passwordChangedMail } from "../mail/password-changed.ts";
@@ -21,10 +22,11 @@ import { FailedSignIns } from "../sessions/failed-sign-ins.ts";
 import type { Identity } from "../sessions/identity.ts";
 import { changePassword } from "./change-password.ts";
 import { createPasswordReset, RESET_MINUTES, ResetLimits, resetUrl, usePasswordReset } from "./password-reset.ts";
-import { signUp } from "./sign-up.ts";
+import { prepareSignUp, SignUpLimit, signUp } from "./sign-up.ts";
 import { getCurrentUser, hasPeople, type Oneself } from "./store.ts";
 
 export interface UserDeps {
+  readonly db: Db;
   readonly identity: Identity;
   readonly sign_up: Config["sign_up"];
   readonly public_url: string;
@@ -48,9 +50,10 @@ const LOCAL_REGION = {
 };
 
 export function userRoutes(deps: UserDeps): Route[] {
-  const { identity, sign_up, public_url, capacity, pools_connections, mailer, version, clock } = deps;
+  const { db, identity, sign_up, public_url, capacity, pools_connections, mailer, version, clock } = deps;
   const failed = new FailedSignIns(clock);
   const limits = new ResetLimits(clock);
+  const sign_ups = new SignUpLimit(clock);
 
   /** The answer, once the person has been written that their password is another one. */
   async function afterTelling<Told, Body>(person: Oneself, address: string, told: Told, body: Body) {
@@ -129,8 +132,12 @@ export function userRoutes(deps: UserDeps): Route[] {
     }),
     route(contract.signUp, {
       requires: { on: "caller", action: "user.create" },
-      run: async ({ tx, origin }, { body }) => {
-        const user_id = await signUp(tx, body, sign_up);
+      prepare: async ({ body }, origin) => {
+        sign_ups.count(origin.address);
+        return await prepareSignUp(db, body, sign_up);
+      },
+      run: async ({ tx, origin }, { body }, hash) => {
+        const user_id = await signUp(tx, body, sign_up, hash);
         const cookies = await identity.startSession(tx, user_id, origin);
         return new AnswerWithCookies(await getCurrentUser({ tx, user_id }), cookies);
       },

@@ -9,7 +9,7 @@ import { createInvitations } from "../organizations/invitations/rules.ts";
 import { listOrganizationsOfPerson } from "../organizations/store.ts";
 import { createPerson } from "./create-person.ts";
 import { issueSetupToken } from "./setup-token.ts";
-import { type SignUp, signUp } from "./sign-up.ts";
+import { prepareSignUp, type SignUp, signUp } from "./sign-up.ts";
 import { getCurrentUser } from "./store.ts";
 
 let instance: TestInstance;
@@ -25,8 +25,10 @@ afterEach(async () => {
 const ADA: SignUp = { email: "Ada@Example.com", password: "correct horse", name: "Ada" };
 const BOB: SignUp = { email: "bob@example.com", password: "battery staple", name: "Bob" };
 
-const join = (body: SignUp, mode: Config["sign_up"] = "invitation") =>
-  instance.db.transaction().execute((tx) => signUp(tx, body, mode));
+const join = async (body: SignUp, mode: Config["sign_up"] = "invitation") => {
+  const hash = await prepareSignUp(instance.db, body, mode);
+  return await instance.db.transaction().execute((tx) => signUp(tx, body, mode, hash));
+};
 
 const refused = (status: number, words: RegExp) => (error: unknown) => {
   assert.ok(error instanceof ApiError, String(error));
@@ -139,8 +141,10 @@ test("a taken e-mail is told only to those who are let in, however it is written
 
 test("a sign-up that fails leaves nothing behind and does not use the invitation up", async () => {
   const { host, token: invitation_token } = await invite(BOB.email);
+  const body = { ...BOB, invitation_token };
+  const hash = await prepareSignUp(instance.db, body, "invitation");
   const broken = instance.db.transaction().execute(async (tx) => {
-    await signUp(tx, { ...BOB, invitation_token }, "invitation");
+    await signUp(tx, body, "invitation", hash);
     throw new Error("broken");
   });
   await assert.rejects(broken, /broken/);

@@ -1,9 +1,11 @@
 import type { BodyOf } from "@latchkey/contract/route.ts";
 import type { signUp as signUpContract } from "@latchkey/contract/users.ts";
+import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import type { Tx } from "../db/pool.ts";
+import type { Db, Tx } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
 import { tokenDigest } from "../keys/token.ts";
+import { PerNetwork } from "../oauth/per-network.ts";
 import { checkInvited, getOpenInvitation, join } from "../organizations/invitations/rules.ts";
 import type { OpenInvitation } from "../organizations/invitations/store.ts";
 import { hashPassword } from "../sessions/password.ts";
@@ -17,15 +19,45 @@ interface Admission {
   readonly invitation: OpenInvitation | undefined;
 }
 
+const WINDOW_MS = 15 * 60 * 1000;
+/** From one network, which may be a lecture hall. */
+const PER_NETWORK = 60;
+
+/** Keeps a stranger from filling the database with people, and the server's time with their passwords. Throws 429. */
+export class SignUpLimit {
+  readonly #by_network: PerNetwork;
+
+  constructor(clock: Clock) {
+    this.#by_network = new PerNetwork(clock, { most: PER_NETWORK, window_ms: WINDOW_MS });
+  }
+
+  count(address: string): void {
+    const wait_s = this.#by_network.wait_s(address);
+    if (wait_s > 0) {
+      throw new ApiError("rate_limited", "too many sign-ups from this network, wait a few minutes", {
+        headers: { "retry-after": String(wait_s) },
+      });
+    }
+    this.#by_network.count(address);
+  }
+}
+
+/**
+ * Hashes the password of whoever may come in, ahead of the transaction, which holds a connection that others wait for.
+ * Not before they are let in: a stranger must not be able to make the server work.
+ */
+export async function prepareSignUp(db: Db, body: SignUp, mode: Config["sign_up"]): Promise<string> {
+  await admit(db, { ...body, email: body.email.toLowerCase() }, mode);
+  return await hashPassword(body.password);
+}
+
 /**
  * Lets a new person in, in the caller's transaction: the person, their organization, their membership and
  * the use of their invitation are one. Returns the new person's id.
  */
-export async function signUp(tx: Tx, body: SignUp, mode: Config["sign_up"]): Promise<string> {
+export async function signUp(tx: Tx, body: SignUp, mode: Config["sign_up"], hash: string): Promise<string> {
   const email = body.email.toLowerCase();
-  // Before the password is hashed: a stranger must not be able to make the server work.
   const { instance_admin, invitation } = await admit(tx, { ...body, email }, mode);
-  const hash = await hashPassword(body.password);
   const { user_id } = await createPerson(tx, { email, name: body.name, instance_admin }, hash);
   if (invitation) await join(tx, invitation, user_id);
   return user_id;

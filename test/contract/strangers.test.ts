@@ -6,6 +6,7 @@ import { fromElsewhere, type Person, setupTokenOf, signUp } from "../harness/wor
 /** Of one address, before its requests without a credential are counted and no longer logged; and so many more a second. */
 const LOGGED = 100;
 const LOGGED_PER_SECOND = 10;
+const SIGN_UPS = 60;
 
 suite("a stranger", () => {
   let server: TestServer;
@@ -50,5 +51,16 @@ suite("a stranger", () => {
         await server.expect(429, "POST", "/sessions", { body, headers: { "x-forwarded-for": from } });
       }
     }
+  });
+
+  test("signs up no more than sixty times in a quarter of an hour, and others do all the same", async () => {
+    const headers = fromElsewhere();
+    const body = { email: "eve@example.com", password: "correct horse", name: "Eve" };
+    const refused = { ...body, invitation_token: "lk_invitation_none" };
+    for (let i = 0; i < SIGN_UPS; i++) await server.expect(404, "POST", "/users", { body: refused, headers });
+    const { status, headers: told } = await server.call("POST", "/users", { body, headers });
+    assert.equal(status, 429);
+    assert.ok(Number(told.get("retry-after")) > 800);
+    await server.expect(201, "POST", "/users", { body, headers: fromElsewhere() });
   });
 });
