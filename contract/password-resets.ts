@@ -31,7 +31,8 @@ export const resetPassword = contract({
   tag,
   summary: "Set a new password with the token of such a link",
   description:
-    "Ends all sessions of the person and the logins of their command lines, and every other such link. API keys stay.",
+    "Ends all sessions of the person and the logins of their command lines, and every other such link. API keys stay, " +
+    "unless the account was signed up for where anybody may, and a mailed link is the first proof of its mailbox.",
   body: Body({ reset_token: Type.String({ minLength: 1, maxLength: 128 }), new_password: Password }),
   status: 200,
   response: Empty,

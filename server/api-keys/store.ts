@@ -5,6 +5,7 @@ import { orConflict, type Tx } from "../db/pool.ts";
 import type { ApiKeyKind } from "../db/schema.ts";
 import { ApiError } from "../errors.ts";
 import { newToken } from "../keys/token.ts";
+import type { AccessChange } from "../nodes/change.ts";
 
 /**
  * The resource API keys: creating, listing and revoking all three kinds. The token's format and its
@@ -140,4 +141,21 @@ export async function revokePersonalKey(access: PersonAccess, id: number): Promi
 
 export async function revokeOrganizationKey(access: OrganizationAccess, id: number): Promise<RevokedKey> {
   return await revokeKey(access, { org_id: access.org_id }, id);
+}
+
+/** Revokes a person's own keys and those of their personal organization, whoever made these; returns what to tell nodes. */
+export async function revokeKeysOfPerson(person: {
+  readonly tx: Tx;
+  readonly user_id: string;
+}): Promise<AccessChange[]> {
+  const { tx, user_id } = person;
+  const own = tx.selectFrom("organizations").select("id").where("personal_of", "=", user_id);
+  const revoked = await tx
+    .updateTable("api_keys")
+    .set({ revoked_at: sql`now()` })
+    .where("revoked_at", "is", null)
+    .where((eb) => eb.or([eb("user_id", "=", user_id), eb("org_id", "in", own)]))
+    .returning("token_digest")
+    .execute();
+  return revoked.map(({ token_digest }) => ({ kind: "key", subject: token_digest.toString("hex") }));
 }

@@ -20,6 +20,7 @@ import * as logs_and_cancelling from "./migrations/0020-logs-and-cancelling.ts";
 import * as applied_sizes from "./migrations/0021-applied-sizes.ts";
 import * as protected_branches from "./migrations/0022-protected-branches.ts";
 import * as branch_annotations from "./migrations/0023-branch-annotations.ts";
+import * as mailed_resets from "./migrations/0024-mailed-resets.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: a released one is never edited, a new one is added below. */
@@ -45,6 +46,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0021-applied-sizes": applied_sizes,
   "0022-protected-branches": protected_branches,
   "0023-branch-annotations": branch_annotations,
+  "0024-mailed-resets": mailed_resets,
 };
 
 /**

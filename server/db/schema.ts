@@ -64,6 +64,8 @@ export interface SetupTokenTable {
 }
 
 export interface PasswordResetTable {
+  /** Not handed over on the server's machine: whoever has it has the mailbox. */
+  mailed: boolean;
   token_digest: Buffer;
   user_id: string;
   created_at: Generated<string>;
@@ -74,6 +76,10 @@ export interface UserTable {
   id: string;
   name: string;
   email: string;
+  /**
+   * Whether the one who made the account is known to be whose e-mail it is: it was made where strangers cannot sign up,
+   * by whoever runs the server, or its mailbox has been proved since.
+   */
   email_verified: boolean;
   image: string | null;
   instance_admin: Generated<boolean>;

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import { openTestInstance, type TestInstance } from "../../test/harness/instance.ts";
-import { asPerson, makePerson } from "../../test/harness/people.ts";
+import { asPerson, inOrganization, makePerson } from "../../test/harness/people.ts";
+import { insertOrganizationKey, insertPersonalKey } from "../api-keys/store.ts";
 import { systemClock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
+import { newUuid } from "../ids.ts";
 import { Secret } from "../keys/secret.ts";
 import { FailedSignIns } from "../sessions/failed-sign-ins.ts";
 import { isPasswordOf } from "../sessions/password.ts";
@@ -20,10 +22,10 @@ before(async () => {
 });
 after(() => instance.end());
 
-const ask = async (email: string) =>
-  (await instance.db.transaction().execute((tx) => createPasswordReset(tx, email)))?.token.reveal();
-const use = (reset_token: string, new_password = "a new password") =>
-  instance.db.transaction().execute((tx) => usePasswordReset(tx, { reset_token, new_password }));
+const ask = async (email: string, mailed = true) =>
+  (await instance.db.transaction().execute((tx) => createPasswordReset(tx, email, { mailed })))?.token.reveal();
+const use = async (reset_token: string, new_password = "a new password") =>
+  (await instance.db.transaction().execute((tx) => usePasswordReset(tx, { reset_token, new_password }))).user_id;
 const refused = (error: unknown) => error instanceof ApiError && error.status === 404;
 
 async function countOf(table: "password_resets" | "sessions", user_id: string): Promise<number> {
@@ -90,6 +92,41 @@ test("a token ends with a change of the password, whoever made that", async () =
   const wish = { email, name: "Ada", organization: undefined, password: new Secret("of the server's machine") };
   await instance.db.transaction().execute((tx) => setUpPerson(tx, wish, systemClock.now_ms()));
   await assert.rejects(use(token), refused);
+});
+
+test("the first mailed token of an account that a stranger may have made ends its keys, and no other token does", async () => {
+  const { db } = instance;
+  const ada = await makePerson(db);
+  const bob = await makePerson(db, "Bob");
+  await sql`update users set email_verified = false where id = ${ada.user_id}`.execute(db);
+  const makeKeys = async () => {
+    for (const { user_id, org_id } of [ada, bob]) {
+      await insertPersonalKey(await asPerson(db, user_id, "personal_key.create"), newUuid());
+      await insertOrganizationKey(await inOrganization(db, user_id, org_id, "organization_key.create"), newUuid());
+    }
+  };
+  const live = async ({ user_id }: { user_id: string }) =>
+    (
+      await db
+        .selectFrom("api_keys")
+        .select("id")
+        .where("created_by", "=", user_id)
+        .where("revoked_at", "is", null)
+        .execute()
+    ).length;
+  await makeKeys();
+  await use((await ask(ada.email, false)) ?? "");
+  await use((await ask(bob.email)) ?? "");
+  assert.deepEqual([await live(ada), await live(bob)], [2, 2], "handed over by hand, or known to be theirs");
+  const reset_token = (await ask(ada.email)) ?? "";
+  const { narrowed } = await db
+    .transaction()
+    .execute((tx) => usePasswordReset(tx, { reset_token, new_password: "a new password" }));
+  assert.deepEqual([await live(ada), await live(bob)], [0, 2]);
+  assert.equal(narrowed.length, 2, "every node hears of them");
+  await makeKeys();
+  await use((await ask(ada.email)) ?? "");
+  assert.equal(await live(ada), 2, "the second time it is known");
 });
 
 test("for an e-mail that nobody has there is no token and no row; a stored row holds no token", async () => {

@@ -1,14 +1,16 @@
+import { revokeKeysOfPerson } from "../api-keys/store.ts";
 import type { Clock } from "../clock.ts";
 import type { Tx } from "../db/pool.ts";
 import { ApiError } from "../errors.ts";
 import { newOneTimeToken } from "../keys/one-time-token.ts";
 import type { Secret } from "../keys/secret.ts";
+import type { AccessChange } from "../nodes/change.ts";
 import { PerNetwork } from "../oauth/per-network.ts";
 import { endGrantsOfPerson } from "../oauth/store.ts";
 import { hashPassword } from "../sessions/password.ts";
 import { deleteAllSessions } from "../sessions/store.ts";
 import { recordSetup } from "./set-up-person.ts";
-import { findUserIdByEmail, insertPasswordReset, putPasswordHash, takePasswordReset } from "./store.ts";
+import { findUserIdByEmail, insertPasswordReset, putPasswordHash, takePasswordReset, verifyEmail } from "./store.ts";
 
 /**
  * Forgotten passwords. A link's token is single use, lives half an hour, and is stored as its digest. Several
@@ -63,26 +65,39 @@ export function resetUrl(public_url: string, token: Secret): string {
 }
 
 /** A link's token for the person with this e-mail, or undefined; it takes as long where there is nobody. */
-export async function createPasswordReset(tx: Tx, email: string): Promise<PasswordReset | undefined> {
+export async function createPasswordReset(
+  tx: Tx,
+  email: string,
+  { mailed }: { readonly mailed: boolean },
+): Promise<PasswordReset | undefined> {
   const { token, digest } = newOneTimeToken("reset");
-  const user_id = await insertPasswordReset(tx, email.toLowerCase(), digest, RESET_MINUTES);
+  const user_id = await insertPasswordReset(tx, email.toLowerCase(), digest, { minutes: RESET_MINUTES, mailed });
   return user_id === undefined ? undefined : { user_id, token };
 }
 
-/** Sets the password of whom the token was given to, and ends what was signed in with the old one. Returns who. */
+export interface UsedReset {
+  readonly user_id: string;
+  /** The keys that ended with it. */
+  readonly narrowed: readonly AccessChange[];
+}
+
+/**
+ * Sets the password of whom the token was given to, and ends what was signed in with the old one. Where the mailed link
+ * is the first proof that the account's mailbox is theirs, somebody else may have made the account: its keys end, too.
+ */
 export async function usePasswordReset(
   tx: Tx,
   { reset_token, new_password }: { readonly reset_token: string; readonly new_password: string },
-): Promise<string> {
+): Promise<UsedReset> {
   // Before the password is hashed: a stranger must not be able to make the server work.
-  const user_id = await takePasswordReset(tx, reset_token);
-  if (user_id === undefined) {
-    throw new ApiError("not_found", "this link is not good any more; ask for a new one");
-  }
+  const taken = await takePasswordReset(tx, reset_token);
+  if (!taken) throw new ApiError("not_found", "this link is not good any more; ask for a new one");
+  const { user_id, mailed } = taken;
   await putPasswordHash({ tx, user_id }, await hashPassword(new_password));
   await deleteAllSessions({ tx, user_id });
   await endGrantsOfPerson({ tx, user_id }, undefined);
-  return user_id;
+  const is_first_proof = mailed && (await verifyEmail({ tx, user_id }));
+  return { user_id, narrowed: is_first_proof ? await revokeKeysOfPerson({ tx, user_id }) : [] };
 }
 
 /**
@@ -94,5 +109,5 @@ export async function issuePasswordResetForSetup(tx: Tx, email: string): Promise
   if (user_id === undefined) return undefined;
   const record = await recordSetup(tx, { kind: "person", user_id, via: "key" });
   await record("password_reset.create", { subject: `user:${user_id}` });
-  return await createPasswordReset(tx, email);
+  return await createPasswordReset(tx, email, { mailed: false });
 }

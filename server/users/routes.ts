@@ -56,12 +56,18 @@ export function userRoutes(deps: UserDeps): Route[] {
   const sign_ups = new SignUpLimit(clock);
 
   /** The answer, once the person has been written that their password is another one. */
-  async function afterTelling<Told, Body>(person: Oneself, address: string, told: Told, body: Body) {
+  async function afterTelling<Told, Body>(
+    person: Oneself,
+    { address, keys_ended }: { readonly address: string; readonly keys_ended: boolean },
+    told: Told,
+    body: Body,
+  ) {
     const { email: to } = await getCurrentUser(person);
     return new AnswerAfterCommit<Told | Body>(told, async () => {
       const forgotten_url = `${public_url}/forgot-password`;
       // Not waited for: the password is changed whether or not a mail can be sent.
-      void mailer?.send([passwordChangedMail({ to, address, at: new Date(clock.now_ms()), forgotten_url })]);
+      const at = new Date(clock.now_ms());
+      void mailer?.send([passwordChangedMail({ to, address, at, keys_ended, forgotten_url })]);
       return body;
     });
   }
@@ -98,7 +104,7 @@ export function userRoutes(deps: UserDeps): Route[] {
       requires: { on: "person", action: "user.update_password" },
       run: async (access, { body }) => {
         const ended = await changePassword(access, body, failed);
-        return await afterTelling(access, access.origin.address, ended, ended);
+        return await afterTelling(access, { address: access.origin.address, keys_ended: false }, ended, ended);
       },
       audit: () => ({ subject: "user:current" }),
     }),
@@ -107,7 +113,7 @@ export function userRoutes(deps: UserDeps): Route[] {
       run: async ({ tx, origin }, { body: { email } }) => {
         limits.countRequest(origin.address, email.toLowerCase());
         if (!mailer) return { by_mail: false };
-        const made = await createPasswordReset(tx, email);
+        const made = await createPasswordReset(tx, email, { mailed: true });
         const answer = { by_mail: true };
         const about = { ...answer, user_id: made?.user_id };
         return new AnswerAfterCommit(about, async () => {
@@ -123,10 +129,13 @@ export function userRoutes(deps: UserDeps): Route[] {
     }),
     route(resets.resetPassword, {
       requires: { on: "caller", action: "password_reset.use" },
-      run: async ({ tx, origin }, { body }) => {
+      run: async (access, { body }) => {
+        const { tx, origin } = access;
         limits.countUse(origin.address);
-        const user_id = await usePasswordReset(tx, body);
-        return await afterTelling({ tx, user_id }, origin.address, { user_id }, {});
+        const { user_id, narrowed } = await usePasswordReset(tx, body);
+        access.narrowed.push(...narrowed);
+        const from = { address: origin.address, keys_ended: narrowed.length > 0 };
+        return await afterTelling({ tx, user_id }, from, { user_id }, {});
       },
       audit: (_, about) => aboutUser(about),
     }),

@@ -63,7 +63,7 @@ export async function setUpPerson(tx: Tx, wish: PersonWish, now_ms: number): Pro
 
 async function createFirstOrNext(tx: Tx, email: string, name: string, hash: string | undefined): Promise<string> {
   const instance_admin = !(await hasPeople(tx));
-  return (await createPerson(tx, { email, name, instance_admin }, hash)).user_id;
+  return (await createPerson(tx, { email, name, instance_admin, email_verified: true }, hash)).user_id;
 }
 
 async function ensureOrganization(tx: Tx, user_id: string, name: string | undefined) {

@@ -163,7 +163,7 @@ test("handles are url-safe and unique however people are named", async () => {
   const names = ["Ada", "Ada", "Ädä  Ö'Neill", "日本", "-", "x".repeat(256)];
   const handles = [];
   for (const [i, name] of names.entries()) {
-    const user = { email: `p${i}@example.com`, name, instance_admin: false };
+    const user = { email: `p${i}@example.com`, name, instance_admin: false, email_verified: true };
     const made = await instance.db.transaction().execute((tx) => createPerson(tx, user, undefined));
     handles.push(made.organization.handle);
   }

@@ -58,7 +58,9 @@ export async function prepareSignUp(db: Db, body: SignUp, mode: Config["sign_up"
 export async function signUp(tx: Tx, body: SignUp, mode: Config["sign_up"], hash: string): Promise<string> {
   const email = body.email.toLowerCase();
   const { instance_admin, invitation } = await admit(tx, { ...body, email }, mode);
-  const { user_id } = await createPerson(tx, { email, name: body.name, instance_admin }, hash);
+  // Where strangers sign up they give any e-mail. Elsewhere somebody here has let this person in.
+  const email_verified = instance_admin || mode !== "open";
+  const { user_id } = await createPerson(tx, { email, name: body.name, instance_admin, email_verified }, hash);
   if (invitation) await join(tx, invitation, user_id);
   return user_id;
 }

@@ -60,16 +60,28 @@ export interface NewUser {
   readonly email: string;
   readonly name: string;
   readonly instance_admin: boolean;
+  readonly email_verified: boolean;
 }
 
 export async function insertUser(tx: Tx, user: NewUser): Promise<string> {
   const id = newUuid();
   const insert = tx
     .insertInto("users")
-    .values({ ...user, id, email_verified: false, image: null })
+    .values({ ...user, id, image: null })
     .execute();
   await orConflict(insert, "users_email_key", "there is an account with this e-mail already; sign in instead");
   return id;
+}
+
+/** Notes that the person has their mailbox; false when nobody had doubted it. */
+export async function verifyEmail({ tx, user_id }: Oneself): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable("users")
+    .set({ email_verified: true, updated_at: sql`now()` })
+    .where("id", "=", user_id)
+    .where("email_verified", "=", false)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }
 
 /** Sets the hash that a person's password is checked against. */
@@ -91,12 +103,12 @@ export async function insertPasswordReset(
   tx: Tx,
   email: string,
   token_digest: Buffer,
-  minutes: number,
+  { minutes, mailed }: { readonly minutes: number; readonly mailed: boolean },
 ): Promise<string | undefined> {
   await tx.deleteFrom("password_resets").where("expires_at", "<=", sql<string>`now()`).execute();
   const row = await tx
     .insertInto("password_resets")
-    .columns(["token_digest", "user_id", "expires_at"])
+    .columns(["token_digest", "user_id", "expires_at", "mailed"])
     .expression((eb) =>
       eb
         .selectFrom("users")
@@ -104,6 +116,7 @@ export async function insertPasswordReset(
           sql<Buffer>`${token_digest}::bytea`.as("token_digest"),
           "id",
           sql<string>`now() + make_interval(mins => ${minutes})`.as("expires_at"),
+          sql<boolean>`${mailed}::boolean`.as("mailed"),
         ])
         .where("email", "=", email),
     )
@@ -116,7 +129,10 @@ export async function insertPasswordReset(
  * Uses a link's token up, and with it every other link of that person; undefined when it is not good. Of two
  * who use links of one person at once, one finds them gone.
  */
-export async function takePasswordReset(tx: Tx, token: string): Promise<string | undefined> {
+export async function takePasswordReset(
+  tx: Tx,
+  token: string,
+): Promise<{ readonly user_id: string; readonly mailed: boolean } | undefined> {
   const rows = await tx
     .deleteFrom("password_resets")
     .where("user_id", "=", (eb) =>
@@ -126,10 +142,10 @@ export async function takePasswordReset(tx: Tx, token: string): Promise<string |
         .where("given.token_digest", "=", tokenDigest(token))
         .where("given.expires_at", ">", sql<string>`now()`),
     )
-    .returning(["user_id", "token_digest"])
+    .returning(["user_id", "token_digest", "mailed"])
     .execute();
   // The given one is among what this very statement deleted, or somebody else was quicker.
-  return rows.find(({ token_digest }) => token_digest.equals(tokenDigest(token)))?.user_id;
+  return rows.find(({ token_digest }) => token_digest.equals(tokenDigest(token)));
 }
 
 /**

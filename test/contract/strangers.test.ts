@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { startServer, type TestServer } from "../harness/server.ts";
-import { fromElsewhere, type Person, setupTokenOf, signUp } from "../harness/world.ts";
+import { logIn } from "../harness/oauth.ts";
+import { startServer, type TestServer, waitFor } from "../harness/server.ts";
+import { smtpSink } from "../harness/smtp-sink.ts";
+import { createOrganizationKey, fromElsewhere, type Person, setupTokenOf, signUp } from "../harness/world.ts";
 
 /** Of one address, before its requests without a credential are counted and no longer logged; and so many more a second. */
 const LOGGED = 100;
@@ -11,15 +13,22 @@ const SIGN_UPS = 60;
 suite("a stranger", () => {
   let server: TestServer;
   let person: Person;
+  const closing: (() => unknown)[] = [];
+  let sink: Awaited<ReturnType<typeof smtpSink>>;
   before(async () => {
+    sink = await smtpSink({ after: (close) => closing.push(close) });
     server = await startServer(undefined, {
+      LATCHKEY_SMTP_URL: sink.url,
       LATCHKEY_LOG_LEVEL: "info",
       LATCHKEY_SIGN_UP: "open",
       LATCHKEY_TRUST_PROXY: "1",
     });
     person = await signUp(server, "Ada", { setup_token: setupTokenOf(server) });
   });
-  after(() => server?.close());
+  after(async () => {
+    await server?.close();
+    for (const close of closing) await close();
+  });
 
   test("does not write the log full by coming without a credential; each is counted, and slows no other down", async () => {
     const headers = fromElsewhere();
@@ -51,6 +60,33 @@ suite("a stranger", () => {
         await server.expect(429, "POST", "/sessions", { body, headers: { "x-forwarded-for": from } });
       }
     }
+  });
+
+  test("who signed up with somebody's e-mail keeps nothing once its owner sets a new password by mail", async () => {
+    const stranger = await signUp(server, "Mallory", {}, "victim@example.com");
+    const { organizations } = await server.expect<{ organizations: { id: string }[] }>(
+      200,
+      ...(["GET", "/users/me/organizations"] as const),
+      { key: stranger.key },
+    );
+    const of_organization = await createOrganizationKey(server, stranger.key, organizations[0]?.id ?? "");
+    const { access_token } = await logIn(server, stranger.cookie);
+    const credentials = [
+      { key: stranger.key },
+      { key: of_organization.key },
+      { key: access_token },
+      { cookie: stranger.cookie },
+    ];
+    for (const credential of credentials) await server.expect(200, "GET", "/auth", credential);
+
+    await server.expect(200, "POST", "/password_resets", { body: { email: stranger.email }, headers: fromElsewhere() });
+    const mails = () => sink.messages.map(({ data }) => data.replaceAll("=\n", ""));
+    const tokenOf = () => /#(lk_reset_[\w-]{43})/.exec(mails().join("\n"))?.[1];
+    await waitFor("the mail", () => tokenOf() !== undefined);
+    const body = { reset_token: tokenOf(), new_password: "four unrelated words" };
+    await server.expect(200, "POST", "/password_resets/use", { body, headers: fromElsewhere() });
+    for (const credential of credentials) await server.expect(401, "GET", "/auth", credential);
+    await waitFor("the mail about it", () => mails().some((mail) => /So have all API keys/.test(mail)));
   });
 
   test("signs up no more than sixty times in a quarter of an hour, and others do all the same", async () => {

@@ -23,7 +23,7 @@ export async function makePerson(db: Db, name = "Ada"): Promise<TestPerson> {
   const email = `${name.toLowerCase()}${count}@example.com`;
   const made = await db
     .transaction()
-    .execute((tx) => createPerson(tx, { email, name, instance_admin: false }, undefined));
+    .execute((tx) => createPerson(tx, { email, name, instance_admin: false, email_verified: true }, undefined));
   return { user_id: made.user_id, email, org_id: made.organization.id };
 }
 

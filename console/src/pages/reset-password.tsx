@@ -44,7 +44,7 @@ export function ResetPasswordPage() {
   return (
     <Visitor
       title="Set a new password"
-      description="Then you are signed out everywhere, your command lines too. API keys go on working."
+      description="Then you are signed out everywhere, your command lines too. API keys go on working, unless a stranger may have made the account."
       footer={footer}
     >
       <ApiForm
