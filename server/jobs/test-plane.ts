@@ -209,6 +209,11 @@ export async function openPlane(openOther?: (data_dir: string) => Promise<Driver
     /** The reconcilers alone, with the gateway's way to a compute. */
     machinery: machinery as (overrides?: Partial<ReconcilerDeps>) => Machinery,
 
+    /** Waits for the jobs that requests have started, which may still be looking for more. */
+    async settled(): Promise<void> {
+      await Promise.allSettled(at_once);
+    },
+
     /** Stops every compute and opens the driver anew, as a restart of the machine does. */
     async restartDrivers(): Promise<void> {
       await drivers.compute.shutdown();

@@ -170,19 +170,33 @@ describe("the schemas of branches", () => {
       branch_id: root.branch.id,
       database_name: "neondb",
       format: "sql" as const,
-      answer: "old",
+      answer: null,
       refusal: null,
     };
     const asked_at = new Date(Date.now() - 180_000).toISOString();
-    for (let n = 0; n < 8; n++)
-      await plane.db
-        .insertInto("schema_readings")
-        .values({ id: newUuid(), asked_at, ...question })
-        .execute();
+    const left = () => plane.db.selectFrom("schema_readings").selectAll().execute();
+    const leave = async () => {
+      for (let n = 0; n < 8; n++)
+        await plane.db
+          .insertInto("schema_readings")
+          .values({ id: newUuid(), asked_at, ...question })
+          .execute();
+    };
+    await plane.settled();
+    await leave();
     assert.equal((await read(root.branch.id)).status, 429);
-    await plane.db.updateTable("schema_readings").set({ answer: null }).execute();
     await carryOut();
+    assert.deepEqual(await left(), []);
     assert.equal((await read(root.branch.id)).status, 200);
-    assert.deepEqual(await plane.db.selectFrom("schema_readings").selectAll().execute(), []);
+    assert.deepEqual(await left(), []);
+
+    await leave();
+    const now = { asked_at: new Date().toISOString(), answer: "of a server that was killed" };
+    await plane.db.updateTable("schema_readings").set(now).execute();
+    assert.equal((await read(root.branch.id)).status, 200, "none of them waits any more");
+    assert.equal((await left()).length, 8);
+    await plane.db.updateTable("schema_readings").set({ asked_at }).execute();
+    await carryOut();
+    assert.deepEqual(await left(), [], "nobody has asked anything since");
   });
 });

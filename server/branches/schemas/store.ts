@@ -22,6 +22,8 @@ export async function countReadings(access: ProjectAccess): Promise<number> {
     .innerJoin("branches as b", "b.id", "r.branch_id")
     .select(({ fn }) => fn.countAll<number>().as("count"))
     .where("b.project_id", "=", access.project_id)
+    .where("r.answer", "is", null)
+    .where("r.refusal", "is", null)
     .executeTakeFirstOrThrow();
   return count;
 }

@@ -3,6 +3,7 @@ import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../clock.ts";
 import type { LogRecord } from "../../compute/driver.ts";
 import { type FakeDrivers, openFakeDriver } from "../../compute/drivers/fake/driver.ts";
+import { newUuid } from "../../ids.ts";
 import { createProject, openPlane, type Plane } from "../../jobs/test-plane.ts";
 
 interface Page {
@@ -50,6 +51,28 @@ describe("the log of a compute", () => {
     for (const wrong of ["cursor=x", `cursor=${Buffer.from('["soon","x"]').toString("base64url")}`, "since=soon"]) {
       assert.equal((await plane.call("GET", `${path}?${wrong}`)).status, 400, wrong);
     }
+  });
+
+  it("is read after a crash too: what a killed server has left counts for nobody, and goes", async () => {
+    const { project, endpoints } = await createProject(plane);
+    await plane.carryOut();
+    const [{ id: endpoint_id }] = endpoints;
+    const read = () => plane.call<Page>("GET", `/projects/${project.id}/endpoints/${endpoint_id}/logs`);
+    const question = JSON.stringify({ limit: 1 });
+    await plane.settled();
+    for (let n = 0; n < 16; n++) {
+      await plane.db
+        .insertInto("log_readings")
+        .values({ id: newUuid(), endpoint_id, question, answer: null })
+        .execute();
+    }
+    assert.equal((await read()).status, 429);
+    await plane.db.updateTable("log_readings").set({ answer: "[]" }).execute();
+    assert.equal((await read()).status, 200);
+    const asked_at = new Date(Date.now() - 90_000).toISOString();
+    await plane.db.updateTable("log_readings").set({ asked_at }).execute();
+    await plane.carryOut();
+    assert.deepEqual(await plane.db.selectFrom("log_readings").selectAll().execute(), []);
   });
 
   it("is told to nobody who has no business with its project", async () => {

@@ -21,6 +21,7 @@ export async function countLogReadings(access: ProjectAccess): Promise<number> {
     .innerJoin("endpoints as e", "e.id", "r.endpoint_id")
     .select(({ fn }) => fn.countAll<number>().as("count"))
     .where("e.project_id", "=", access.project_id)
+    .where("r.answer", "is", null)
     .executeTakeFirstOrThrow();
   return count;
 }

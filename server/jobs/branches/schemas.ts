@@ -18,11 +18,10 @@ export function schemasJob(deps: JobDeps): Job {
     name: "schemas",
     every_ms: EVERY_MS,
     async run(signal) {
+      await deleteOldReadingsForJob(deps.db);
       const in_flight = new Map<string, Promise<void>>();
       const failures: unknown[] = [];
-      let begun = 0;
       const begin = (reading: Reading) => {
-        begun++;
         const work = answer(deps, reading)
           .then((found) => answerReadingForJob(deps.db, reading.id, found))
           .catch((error) => void failures.push(error))
@@ -41,7 +40,6 @@ export function schemasJob(deps: JobDeps): Job {
         return true;
       };
       await lookOn(deps, { job: "schemas", pause_ms: EVERY_MS, look, underWay, failures }, signal);
-      if (begun > 0) await deleteOldReadingsForJob(deps.db);
     },
   };
 }

@@ -12,17 +12,15 @@ export function logsJob({ db, node_id, compute }: JobDeps): Job {
     name: "logs",
     every_ms: EVERY_MS,
     async run(signal) {
-      let begun = 0;
+      await deleteOldLogReadingsForJob(db);
       while (!signal.aborted) {
         const readings = await listLogReadingsForJob(db, node_id, AT_ONCE);
         if (readings.length === 0) break;
-        begun += readings.length;
         for (const { id, endpoint_id, question } of readings) {
           const records = selectRecords(await compute.readLog(endpoint_id), question);
           await answerLogReadingForJob(db, id, JSON.stringify(records));
         }
       }
-      if (begun > 0) await deleteOldLogReadingsForJob(db);
     },
   };
 }
