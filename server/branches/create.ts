@@ -15,7 +15,7 @@ import type { Sealer } from "../keys/seal.ts";
 import { holdBranch, insertOperations, shareBranch } from "../operations/store.ts";
 import { newRolePassword } from "../roles/password.ts";
 import { copyRoles, insertRole } from "../roles/store.ts";
-import { insertAnnotation } from "./annotations.ts";
+import { insertAnnotation } from "./annotations/store.ts";
 import { checkExpiry } from "./rules.ts";
 import { getBranch, getDataFor, getDefaultBranch, insertBranch, insertChild, type NewChild } from "./store.ts";
 

@@ -1,7 +1,7 @@
 import { createProjectBranch } from "@latchkey/contract/branch-creation.ts";
 import * as contract from "@latchkey/contract/branches.ts";
 import { type AuditSubject, type Route, route } from "../route.ts";
-import { findAnnotations, getAnnotation } from "./annotations.ts";
+import { findAnnotations, getAnnotation } from "./annotations/store.ts";
 import { type BranchDeps, createChildBranch } from "./create.ts";
 import { changeBranch, deleteBranch, makeDefault, restoreBranch } from "./rules.ts";
 import { compareSchemas, readSchema, type SchemaDeps } from "./schemas/read.ts";

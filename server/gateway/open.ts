@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { ComputeDriver } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
-import type { InTurn, Observation } from "../jobs/computes/observe-content.ts";
+import type { InTurn, Observation } from "../jobs/computes/content/observe-content.ts";
 import type { Job } from "../jobs/runner.ts";
 import type { Log } from "../log.ts";
 import { ownAccount } from "../postgres/account.ts";

@@ -1,6 +1,6 @@
 import { DriverError } from "../compute/driver.ts";
 import type { Db } from "../db/pool.ts";
-import type { InTurn, Observation } from "../jobs/computes/observe-content.ts";
+import type { InTurn, Observation } from "../jobs/computes/content/observe-content.ts";
 import type { Links } from "./links/links.ts";
 import { SingleFlight } from "./single-flight.ts";
 import { KeyedSlots, type Slots } from "./slots.ts";

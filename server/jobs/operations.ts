@@ -4,7 +4,7 @@ import { unreachable } from "../errors.ts";
 import { describeError } from "../log.ts";
 import { backOffDelay_ms } from "./back-off.ts";
 import { deleteTimeline } from "./branches/remove-branch.ts";
-import { cancelResetForJob } from "./branches/reset-store.ts";
+import { cancelResetForJob } from "./branches/resets/store.ts";
 import { abandonBranchForJob, getBranchForJob } from "./branches/store.ts";
 import { createTimeline } from "./branches/timelines.ts";
 import { applyRecorded, startRecorded, suspendRecorded } from "./computes/operations.ts";

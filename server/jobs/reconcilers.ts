@@ -1,9 +1,9 @@
 import { expiryJob } from "./branches/expiry.ts";
-import { schemasJob } from "./branches/schemas.ts";
+import { schemasJob } from "./branches/schemas/schemas.ts";
 import { changePort } from "./computes/change-port.ts";
 import { computesJob } from "./computes/computes.ts";
+import { type InTurn, type Observation, observeContent } from "./computes/content/observe-content.ts";
 import { ComputeFailures } from "./computes/failures.ts";
-import { type InTurn, type Observation, observeContent } from "./computes/observe-content.ts";
 import { createWaking, type Waking } from "./computes/wake.ts";
 import type { JobDeps, ReconcilerDeps } from "./deps.ts";
 import { KeyedLock } from "./keyed-lock.ts";

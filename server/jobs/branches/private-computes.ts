@@ -1,5 +1,5 @@
 import { DriverError } from "../../compute/driver.ts";
-import { applyContent } from "../computes/apply-content.ts";
+import { applyContent } from "../computes/content/apply-content.ts";
 import { adminPasswordOf, SOCKET_PORT } from "../computes/start-compute.ts";
 import { type JobDeps, StoppedAtStep } from "../deps.ts";
 import { findReadableBranchForJob } from "./store.ts";

@@ -9,7 +9,7 @@ import { type JobDeps, reach, StoppedAtStep } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, finishOperationForJob, noteProgressForJob } from "../store.ts";
 import { atCompute, atPrivateCompute, removePrivateCompute } from "./private-computes.ts";
-import { finishResetForJob, type RolePasswords } from "./reset-store.ts";
+import { finishResetForJob, type RolePasswords } from "./resets/store.ts";
 import {
   type BranchRow,
   getBranchForJob,

@@ -4,7 +4,7 @@ import { countCompute } from "../meters/count.ts";
 import { skipUncountedForJob } from "../meters/store.ts";
 import type { Job } from "../runner.ts";
 import { insertFinishedOperationForJob } from "../store.ts";
-import { applyContent } from "./apply-content.ts";
+import { applyContent } from "./content/apply-content.ts";
 import { isOurOwnRefusal } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import * as store from "./store.ts";

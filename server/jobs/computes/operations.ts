@@ -2,7 +2,7 @@ import { unreachable } from "../../errors.ts";
 import { type JobDeps, reach, type Step, StoppedAtStep } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { type ClaimedOperation, failOperationForJob, finishOperationForJob, RecordedFailure } from "../store.ts";
-import { applyContent } from "./apply-content.ts";
+import { applyContent } from "./content/apply-content.ts";
 import { isOurOwnRefusal } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import {

@@ -1,7 +1,7 @@
 import { DriverError } from "../../compute/driver.ts";
 import { describeError } from "../../log.ts";
 import type { JobDeps } from "../deps.ts";
-import { observeContent } from "./observe-content.ts";
+import { observeContent } from "./content/observe-content.ts";
 
 /**
  * Stops a compute, after a last look at what people have made in it: while it rests, the rows are all that is known. What

@@ -3,7 +3,7 @@ import { ApiError } from "../../errors.ts";
 import { type JobDeps, reach } from "../deps.ts";
 import { countCompute } from "../meters/count.ts";
 import { insertFinishedOperationForJob } from "../store.ts";
-import { applyContent } from "./apply-content.ts";
+import { applyContent } from "./content/apply-content.ts";
 import { isOurOwnRefusal, NotStarted } from "./failures.ts";
 import { startCompute } from "./start-compute.ts";
 import {

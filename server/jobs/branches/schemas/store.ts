@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import type { Tx } from "../../db/pool.ts";
-import type { SchemaRefusal } from "../../db/schema.ts";
+import type { Tx } from "../../../db/pool.ts";
+import type { SchemaRefusal } from "../../../db/schema.ts";
 
 /** SQL about the questions for schemas, for jobs alone (see `jobs/store.ts`). */
 

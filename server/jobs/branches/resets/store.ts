@@ -1,8 +1,8 @@
 import { sql } from "kysely";
-import type { BranchOrigin } from "../../compute/driver.ts";
-import type { Tx } from "../../db/pool.ts";
-import type { BranchReset } from "../../db/schema.ts";
-import { type BranchRow, markBranchReadyForJob, provenance } from "./store.ts";
+import type { BranchOrigin } from "../../../compute/driver.ts";
+import type { Tx } from "../../../db/pool.ts";
+import type { BranchReset } from "../../../db/schema.ts";
+import { type BranchRow, markBranchReadyForJob, provenance } from "../store.ts";
 
 /** SQL about branches that get other data than they had, for jobs alone (see `jobs/store.ts`). */
 

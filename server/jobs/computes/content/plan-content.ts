@@ -1,5 +1,5 @@
-import type { DatabaseSpec, PresentContent } from "../../compute/driver.ts";
-import type { Content, ContentDatabase, ContentRole } from "./content-store.ts";
+import type { DatabaseSpec, PresentContent } from "../../../compute/driver.ts";
+import type { Content, ContentDatabase, ContentRole } from "./store.ts";
 
 /** What a compute is told. */
 export interface Plan {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { PresentContent } from "../../compute/driver.ts";
-import type { Content, ContentDatabase, ContentRole } from "./content-store.ts";
+import type { PresentContent } from "../../../compute/driver.ts";
 import { followContent } from "./follow-content.ts";
 import { planContent, planFirstContent } from "./plan-content.ts";
+import type { Content, ContentDatabase, ContentRole } from "./store.ts";
 
 const role = (name: string, oid: number | null, change: Partial<ContentRole> = {}): ContentRole => ({
   ...{ name, oid, password: Buffer.from("sealed"), verifier: `verifier of ${name}`, can_login: true, revision: 1 },

@@ -1,5 +1,5 @@
 import type { Annotation, AnnotationValue } from "@latchkey/contract/annotations.ts";
-import type { ProjectAccess } from "../access/handles.ts";
+import type { ProjectAccess } from "../../access/handles.ts";
 
 /** What the tools that made branches have noted about them. Nothing here depends on it; they read it again. */
 

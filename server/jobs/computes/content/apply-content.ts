@@ -1,17 +1,17 @@
-import { DriverError, type RoleSpec } from "../../compute/driver.ts";
-import { scramVerifier } from "../../postgres/scram.ts";
-import { openRolePassword } from "../../roles/password.ts";
-import type { JobDeps } from "../deps.ts";
-import { publicErrorOf } from "../public-errors.ts";
+import { DriverError, type RoleSpec } from "../../../compute/driver.ts";
+import { scramVerifier } from "../../../postgres/scram.ts";
+import { openRolePassword } from "../../../roles/password.ts";
+import type { JobDeps } from "../../deps.ts";
+import { publicErrorOf } from "../../public-errors.ts";
+import { observeContent } from "./observe-content.ts";
+import { type Plan, planContent, planFirstContent } from "./plan-content.ts";
 import {
   type ContentRole,
   getContentForJob,
   giveUpContentForJob,
   markContentAppliedForJob,
   updateVerifierForJob,
-} from "./content-store.ts";
-import { observeContent } from "./observe-content.ts";
-import { type Plan, planContent, planFirstContent } from "./plan-content.ts";
+} from "./store.ts";
 
 /**
  * Tells a running compute what the API has changed of its roles and databases, records that it knows, and makes the rows

@@ -1,5 +1,5 @@
-import type { PresentContent, PresentDatabase, PresentRole } from "../../compute/driver.ts";
-import type { ContentDatabase, ContentRole, ContentRows } from "./content-store.ts";
+import type { PresentContent, PresentDatabase, PresentRole } from "../../../compute/driver.ts";
+import type { ContentDatabase, ContentRole, ContentRows } from "./store.ts";
 
 /** What must become of the rows of a branch for them to say what its compute has. */
 export interface Following {

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import type { PresentContent, PresentDatabase, PresentRole } from "../../compute/driver.ts";
-import type { Tx } from "../../db/pool.ts";
+import type { PresentContent, PresentDatabase, PresentRole } from "../../../compute/driver.ts";
+import type { Tx } from "../../../db/pool.ts";
 
 /** SQL about what is inside of computes, for jobs alone (see `jobs/store.ts`). */
 

@@ -1,11 +1,11 @@
-import { DriverError } from "../../compute/driver.ts";
-import type { SchemaRefusal } from "../../db/schema.ts";
-import { describeError } from "../../log.ts";
-import type { JobDeps } from "../deps.ts";
-import { lookOn } from "../look-on.ts";
-import type { Job } from "../runner.ts";
-import { atCompute } from "./private-computes.ts";
-import { answerReadingForJob, deleteOldReadingsForJob, listReadingsForJob, type Reading } from "./reading-store.ts";
+import { DriverError } from "../../../compute/driver.ts";
+import type { SchemaRefusal } from "../../../db/schema.ts";
+import { describeError } from "../../../log.ts";
+import type { JobDeps } from "../../deps.ts";
+import { lookOn } from "../../look-on.ts";
+import type { Job } from "../../runner.ts";
+import { atCompute } from "../private-computes.ts";
+import { answerReadingForJob, deleteOldReadingsForJob, listReadingsForJob, type Reading } from "./store.ts";
 
 const EVERY_MS = 1_000;
 /** Each takes some 100 MB while it lasts. */

@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
-import type { PresentContent } from "../../compute/driver.ts";
-import type { Tx } from "../../db/pool.ts";
-import { openRolePassword, sealRolePassword } from "../../roles/password.ts";
-import type { JobDeps } from "../deps.ts";
+import type { PresentContent } from "../../../compute/driver.ts";
+import type { Tx } from "../../../db/pool.ts";
+import { openRolePassword, sealRolePassword } from "../../../roles/password.ts";
+import type { JobDeps } from "../../deps.ts";
+import { followContent, isPasswordKept } from "./follow-content.ts";
 import {
   type ContentRole,
   findObservableForJob,
   followContentForJob,
   holdContentForJob,
   markContentObservedForJob,
-} from "./content-store.ts";
-import { followContent, isPasswordKept } from "./follow-content.ts";
+} from "./store.ts";
 
 /** What a compute was seen to have. */
 export interface Observation {
