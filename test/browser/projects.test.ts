@@ -18,7 +18,7 @@ const ada = await signUp(server, "Ada", { setup_token: setupTokenOf(server) });
 const { page } = await stage.visit({
   cookie: ada.cookie,
   permissions: ["clipboard-read", "clipboard-write"],
-  expected: /status of (400|404)/,
+  expected: /status of (400|404|412)/,
 });
 let project_id = "";
 let password = "";
@@ -77,6 +77,16 @@ test("a password is copied where the clipboard is open during the press alone, a
   assert.equal(new URL(uri).password, password);
   await safari.page.getByRole("button", { name: "Copied" }).waitFor();
   await safari.context.close();
+});
+
+test("a password that cannot be copied says why", async () => {
+  const json = { request_id: "", code: "PRECONDITION_FAILED", message: "the password was set with SQL" };
+  await page.route(/\/reveal_password$/, (route) => route.fulfill({ status: 412, json }));
+  await page.getByRole("button", { name: "Copy Connection string with password" }).click();
+  await page.getByRole("alert").getByText("The password was set with SQL.").waitFor();
+  await page.unroute(/\/reveal_password$/);
+  await copiedBy(page.getByRole("button", { name: "Copy Connection string with password" }));
+  await page.getByRole("alert").waitFor({ state: "detached" });
 });
 
 test("what is copied for Node.js runs as it is", async () => {

@@ -192,3 +192,15 @@ test("whoever leaves an organization comes to another one of theirs", async () =
   await hers.getByRole("button", { name: "Switch organization, now Grace" }).waitFor();
   await context.close();
 });
+
+test("where the browser keeps the clipboard shut, the page says so to the eye", async () => {
+  await page.goto(`${server.url}/account/profile`);
+  await page.evaluate(() => {
+    navigator.clipboard.writeText = () => Promise.reject(new DOMException("shut", "NotAllowedError"));
+  });
+  await press("Copy person id");
+  const said = page.getByText("Select and copy by hand");
+  await said.waitFor();
+  // What only screen readers are told is a pixel wide.
+  assert.ok(((await said.boundingBox())?.width ?? 0) > 50);
+});

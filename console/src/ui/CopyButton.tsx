@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { Button, IconButton } from "./Button.tsx";
 
 interface CopyButtonProps {
-  /** What goes to the clipboard; a function when it has to be fetched first. */
+  /** What goes to the clipboard; a function when it has to be fetched first, which shows itself why that failed. */
   readonly text: string | (() => Promise<string>);
   /** What is copied, for the button's name: "Copy token". */
   readonly what: string;
@@ -13,6 +13,8 @@ interface CopyButtonProps {
 }
 
 const SAID_FOR_MS = 2_000;
+/** What went wrong is read, and not only seen. */
+const FAILURE_SAID_FOR_MS = 8_000;
 
 /** Copies, and says so where the hand is and to screen readers. */
 export function CopyButton({ text, what, with_word = false, first = false }: CopyButtonProps) {
@@ -28,12 +30,12 @@ export function CopyButton({ text, what, with_word = false, first = false }: Cop
     const copied = await writeClipboard(text).catch(() => false);
     setState(copied ? "copied" : "failed");
     window.clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => setState("idle"), SAID_FOR_MS);
+    timer.current = window.setTimeout(() => setState("idle"), copied ? SAID_FOR_MS : FAILURE_SAID_FOR_MS);
   };
   const icon = state === "copied" ? <Check aria-hidden /> : <Copy aria-hidden />;
-  const said = state === "copied" ? "Copied" : state === "failed" ? "Select and copy by hand" : "";
+  const failed = typeof text === "string" ? "Select and copy by hand" : "Not copied";
   return (
-    <span className="inline-flex shrink-0">
+    <span className="inline-flex shrink-0 items-center gap-1">
       {with_word ? (
         <Button
           ref={button}
@@ -46,12 +48,13 @@ export function CopyButton({ text, what, with_word = false, first = false }: Cop
           {state === "copied" ? "Copied" : "Copy"}
         </Button>
       ) : (
-        <IconButton onClick={copy} label={said || `Copy ${what}`}>
+        <IconButton onClick={copy} label={state === "copied" ? "Copied" : `Copy ${what}`}>
           {icon}
         </IconButton>
       )}
-      <span role="status" className="sr-only">
-        {said}
+      {/* Before the button, which stays where the hand is. */}
+      <span role="status" className={state === "failed" ? "order-first px-1 text-13 text-danger" : "sr-only"}>
+        {state === "copied" ? "Copied" : state === "failed" ? failed : ""}
       </span>
     </span>
   );

@@ -17,11 +17,19 @@ export function useRolePassword(params: RolePath) {
   const [password, setPassword] = useState<string>();
   const [error, setError] = useState<unknown>();
   useForgottenOnLeaving(() => setPassword(undefined));
-  const reveal = async () => (await api.call(getProjectBranchRolePassword, { params })).password;
+  const reveal = async () => {
+    setError(undefined);
+    try {
+      return (await api.call(getProjectBranchRolePassword, { params })).password;
+    } catch (cause) {
+      setError(cause);
+      throw cause;
+    }
+  };
   const toggle = async () => {
     if (password !== undefined) return setPassword(undefined);
-    setError(undefined);
-    await reveal().then(setPassword, setError);
+    // Why it did not come is in `error`.
+    await reveal().then(setPassword, () => undefined);
   };
   return { password, error, reveal, toggle };
 }
