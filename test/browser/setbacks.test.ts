@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import type { Locator, Page, Route } from "playwright-core";
 import { waitFor } from "../harness/server.ts";
-import { addMember, createOrganization, setupTokenOf, signUp } from "../harness/world.ts";
+import { addMember, createOrganization, setupTokenOf, signIn, signUp } from "../harness/world.ts";
 import { unavailable } from "./states.ts";
 import { startStage } from "./visit.ts";
 
@@ -204,3 +204,30 @@ test("where the browser keeps the clipboard shut, the page says so to the eye", 
   // What only screen readers are told is a pixel wide.
   assert.ok(((await said.boundingBox())?.width ?? 0) > 50);
 });
+
+for (const [what, act] of [
+  ["signing out", (from: Page) => chooseSignOut(from)],
+  ["a change", (from: Page) => changePassword(from)],
+] as const) {
+  test(`${what} after the session has ended leads to signing in`, async () => {
+    const cookie = await signIn(server, ada);
+    const { page: from, context } = await stage.visit({ cookie, expected: /status of 401/ });
+    await from.goto(`${server.url}/account/profile`);
+    await from.getByRole("heading", { name: "Profile" }).waitFor();
+    await server.expect(200, "DELETE", "/sessions/current", { cookie });
+    await act(from);
+    await from.getByRole("heading", { name: "Sign in" }).waitFor();
+    await context.close();
+  });
+}
+
+async function chooseSignOut(from: Page): Promise<void> {
+  await from.getByRole("button", { name: /User menu/ }).click();
+  await from.getByRole("menuitem", { name: "Sign out" }).click();
+}
+
+async function changePassword(from: Page): Promise<void> {
+  await from.getByLabel("Current password", { exact: true }).fill(ada.password);
+  await from.getByLabel("New password", { exact: true }).fill("another long password");
+  await from.getByRole("button", { name: "Change password" }).click();
+}

@@ -2,7 +2,7 @@ import type { ResponseOf, RouteContract } from "@latchkey/contract/route.ts";
 import { getCurrentUserInfo } from "@latchkey/contract/users.ts";
 import type { ArgumentsOf, InputOf } from "@latchkey/sdk";
 import { type FetchQueryOptions, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
-import { api } from "./client.ts";
+import { api, whenCallFails } from "./client.ts";
 import { isSignedOut } from "./errors.ts";
 
 /**
@@ -42,13 +42,14 @@ async function callWith<R extends RouteContract>(route: R, input: InputOf<R> | u
   return await api.call(route, ...([{ ...input, signal }] as unknown as ArgumentsOf<R>));
 }
 
+/** Of whatever is asked, a list or a change. While nobody is known yet, the guard is asking too, and leads to the sign-in page. */
+function leaveWhenSignedOut(error: unknown): void {
+  if (isSignedOut(error) && queries.getQueryData(query(getCurrentUserInfo).queryKey)) forgetSession();
+}
+
+whenCallFails(leaveWhenSignedOut);
 export const queries = new QueryClient({
-  queryCache: new QueryCache({
-    onError: (error) => {
-      // While nobody is known yet, the guard is asking too, and leads to the sign-in page.
-      if (isSignedOut(error) && queries.getQueryData(query(getCurrentUserInfo).queryKey)) forgetSession();
-    },
-  }),
+  queryCache: new QueryCache({ onError: leaveWhenSignedOut }),
   defaultOptions: {
     // The SDK has already tried again where that is right.
     queries: { retry: false, staleTime: 2_000, throwOnError: false },

@@ -37,11 +37,16 @@ export function beginSession(person: CurrentUser): void {
 }
 
 /**
- * Ends the session and reloads on the sign-in page: nothing that was read by this person stays in the
+ * Ends the session and loads the sign-in page anew: nothing that was read by this person stays in the
  * memory of the tab, nor behind its back button.
  */
-export async function endSession(): Promise<void> {
-  await api.call(signOut);
+export async function endSession(next = ""): Promise<void> {
+  try {
+    await api.call(signOut);
+  } catch (error) {
+    // It has ended already, which is what was wanted.
+    if (!isSignedOut(error)) throw error;
+  }
   queries.clear();
-  window.location.replace(paths.signIn());
+  window.location.replace(paths.signIn() + (next && `?next=${encodeURIComponent(next)}`));
 }

@@ -58,7 +58,7 @@ function UserMenu() {
       <MenuSeparator />
       <MenuChoice label="Theme" value={theme} options={THEMES} onChange={setTheme} />
       <MenuSeparator />
-      <MenuItem onClick={signOutFromMenu}>
+      <MenuItem onClick={() => signOutFromMenu()}>
         <LogOut aria-hidden />
         Sign out
       </MenuItem>
