@@ -271,6 +271,17 @@ test("a branch that somebody else has deleted is gone; one that was only not fou
   await tree.getByRole("rowheader", { name: /^contested/ }).waitFor({ state: "detached" });
 });
 
+test("the page of a branch that somebody else deletes says that it is gone", async () => {
+  const body = { branch: { name: "fleeting" } };
+  const path = `/projects/${project.id}/branches`;
+  const { branch } = await server.expect<{ branch: { id: string } }>(201, "POST", path, { key: ada.key, body });
+  await server.settle(project.id, ada.key);
+  await page.goto(at(`branches/${branch.id}`));
+  await page.getByRole("heading", { level: 1, name: "Branch fleeting" }).waitFor();
+  await server.expect(200, "DELETE", `${path}/${branch.id}`, { key: ada.key });
+  await page.getByText("It does not exist, or you are not a member").waitFor();
+});
+
 test("a branch that is copied byte by byte shows how far it is, in the tree and among the operations", async (t) => {
   if ((await findCopyMethod(server.data_dir)) === "reflink") return t.skip("blocks are shared here: nothing is copied");
   const uri = connection_uris[0]?.connection_uri ?? "";

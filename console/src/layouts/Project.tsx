@@ -1,4 +1,5 @@
 import { Outlet, useParams } from "@tanstack/react-router";
+import { isFinal } from "../api/errors.ts";
 import { Failure, HomeLink } from "../components/Failures.tsx";
 import { useProject } from "../components/present.ts";
 import { paths } from "../paths.ts";
@@ -18,7 +19,7 @@ export function projectSections(project_id: string): readonly RailItem[] {
 export function ProjectLayout() {
   const { project_id } = useParams({ from: "/signed-in/projects/$project_id" });
   const project = useProject(project_id);
-  if (project.error && !project.data) {
+  if (project.error && (!project.data || isFinal(project.error))) {
     return (
       <main id="content" className="mx-auto w-full max-w-[640px] px-4 py-16">
         <Page title="Project">

@@ -55,13 +55,17 @@ export function useOperations(project_id: string) {
     .filter(isMoving)
     .map(({ id }) => id)
     .join(" ");
-  const were_moving = useRef(moving);
+  const newest = operations.data?.[0]?.id;
+  const before = useRef({ moving, newest });
   useEffect(() => {
     // What an operation changed is asked for again once it is done.
     const now = new Set(moving.split(" "));
-    if (were_moving.current.split(" ").some((id) => !now.has(id))) void refreshProject();
-    were_moving.current = moving;
-  }, [moving]);
+    const done = before.current.moving.split(" ").some((id) => !now.has(id));
+    // One that began and was done between two answers was never seen to move.
+    const missed = before.current.newest !== undefined && before.current.newest !== newest;
+    if (done || missed) void refreshProject();
+    before.current = { moving, newest };
+  }, [moving, newest]);
   return operations;
 }
 

@@ -5,6 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { ChevronDown } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
+import { isFinal } from "../../api/errors.ts";
 import { listQuery, query } from "../../api/queries.ts";
 import { BranchMenuItems } from "../../components/branches/BranchMenuItems.tsx";
 import type { AskedTask } from "../../components/branches/BranchTasks.tsx";
@@ -42,7 +43,7 @@ export function BranchPage() {
     () => arrange(branches.data ?? [], endpoints.data?.endpoints).find((one) => one.branch.id === branch_id),
     [branches.data, endpoints.data, branch_id],
   );
-  if (branch.error && !branch.data) {
+  if (branch.error && (!branch.data || isFinal(branch.error))) {
     return (
       <Page title="Branch">
         <Failure error={branch.error} onRetry={() => void branch.refetch()} />
