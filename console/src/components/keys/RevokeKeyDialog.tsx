@@ -1,6 +1,6 @@
 import type { ListedKey } from "@latchkey/contract/api-keys.ts";
 import { hasStatus } from "../../api/errors.ts";
-import { relativeTime } from "../../ui/Time.tsx";
+import { relativeTime } from "../../ui/relative-time.ts";
 import { announce } from "../../ui/Toasts.tsx";
 import { Confirm } from "../Confirm.tsx";
 
