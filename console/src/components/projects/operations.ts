@@ -40,16 +40,22 @@ export function busyReason(operations: readonly Operation[] | undefined, branch_
 export const STATES_EVERY_MS = 10_000;
 
 const QUICK_MS = 500;
+const SLOW_MS = 5_000;
 const IDLE_MS = 15_000;
 
 const listOf = (project_id: string) => query(listProjectOperations, { params: { project_id }, query: { limit: 1000 } });
 
 /** The newest operations of a project, followed closely while one of them moves. */
 export function useOperations(project_id: string) {
+  const moved_ms = useRef(0);
   const operations = useQuery({
     ...listOf(project_id),
     select: (answer) => answer.operations,
-    refetchInterval: ({ state }) => (state.data?.operations.some(isMoving) ? QUICK_MS : IDLE_MS),
+    // The longer nothing has ended or begun, the longer it may still take: a copy takes hours, all else a moment.
+    refetchInterval: ({ state }) =>
+      state.data?.operations.some(isMoving)
+        ? Math.min(Math.max((Date.now() - moved_ms.current) / 10, QUICK_MS), SLOW_MS)
+        : IDLE_MS,
   });
   const moving = (operations.data ?? [])
     .filter(isMoving)
@@ -65,6 +71,7 @@ export function useOperations(project_id: string) {
     const missed = before.current.newest !== undefined && before.current.newest !== newest;
     if (done || missed) void refreshProject();
     before.current = { moving, newest };
+    moved_ms.current = Date.now();
   }, [moving, newest]);
   return operations;
 }

@@ -8,6 +8,7 @@ import { Failure } from "../../components/Failures.tsx";
 import { describeAction, isMoving, useOperations } from "../../components/projects/operations.ts";
 import { describeProgress, OperationState } from "../../components/projects/states.tsx";
 import { useTableView } from "../../components/table-view.ts";
+import { formatDuration } from "../../components/usage/durations.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Mono } from "../../ui/Code.tsx";
 import { type Column, DataTable } from "../../ui/DataTable.tsx";
@@ -63,7 +64,7 @@ const COLUMNS: readonly Column<Operation>[] = [
     width: "w-28",
     align: "right",
     value: ({ total_duration_ms }) => total_duration_ms,
-    cell: ({ total_duration_ms }) => formatDuration(total_duration_ms),
+    cell: ({ total_duration_ms }) => describeDuration(total_duration_ms),
   },
   {
     id: "created",
@@ -96,8 +97,10 @@ function CancelCopy({ operation: { id: operation_id, project_id } }: { readonly 
   );
 }
 
-function formatDuration(ms: number): string {
-  return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
+/** Most take moments, whose tenths tell; a copy may take hours. */
+function describeDuration(ms: number): string {
+  if (ms < 1000) return `${ms} ms`;
+  return ms < 120_000 ? `${(ms / 1000).toFixed(1)} s` : formatDuration(ms / 1000);
 }
 
 export function OperationsPage() {
