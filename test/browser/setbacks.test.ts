@@ -205,6 +205,22 @@ test("where the browser keeps the clipboard shut, the page says so to the eye", 
   assert.ok(((await said.boundingBox())?.width ?? 0) > 50);
 });
 
+test("whoever is no admin any more, by their own doing, is offered no more than a member", async () => {
+  const second_org_id = await createOrganization(server, ada.key, "Second");
+  const { person, member_id } = await addMember(server, ada.key, second_org_id, "Grace");
+  const body = { role: "admin" };
+  await server.expect(200, "PATCH", `/organizations/${second_org_id}/members/${member_id}`, { key: ada.key, body });
+  const { page: hers, context } = await stage.visit({ cookie: person.cookie, expected: /status of 403/ });
+  await hers.goto(`${server.url}/organizations/${second_org_id}/members`);
+  await hers.getByText("Nobody is invited right now.").waitFor();
+  await hers.getByRole("button", { name: "Actions for Grace" }).click();
+  await hers.getByRole("menuitem", { name: "Change member role…" }).click();
+  await hers.getByLabel("Member", { exact: true }).check();
+  await hers.getByRole("button", { name: "Change member role" }).click();
+  await unavailable(hers.getByRole("button", { name: "Invite a person" }));
+  await context.close();
+});
+
 for (const [what, act] of [
   ["signing out", (from: Page) => chooseSignOut(from)],
   ["a change", (from: Page) => changePassword(from)],

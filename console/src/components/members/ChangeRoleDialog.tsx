@@ -1,4 +1,10 @@
-import { getOrganizationMembers, type MemberRole, updateOrganizationMember } from "@latchkey/contract/organizations.ts";
+import {
+  getOrganization,
+  getOrganizationInvitations,
+  getOrganizationMembers,
+  type MemberRole,
+  updateOrganizationMember,
+} from "@latchkey/contract/organizations.ts";
 import { api } from "../../api/client.ts";
 import { refresh } from "../../api/queries.ts";
 import { Button } from "../../ui/Button.tsx";
@@ -25,7 +31,8 @@ export function ChangeRoleDialog({ org_id, changing, onClose }: ChangeRoleDialog
         defaults={{ role: member.role }}
         onSubmit={async (body) => {
           await api.call(updateOrganizationMember, { params: { org_id, member_id: member.id }, body });
-          await refresh(getOrganizationMembers);
+          // Of one's own role: what one may read and change is another then.
+          await refresh(getOrganizationMembers, getOrganizationInvitations, getOrganization);
           announce(`${user.name} is ${body.role === "admin" ? "an admin" : "a member"} now.`);
           onClose();
         }}
