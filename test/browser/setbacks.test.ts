@@ -221,6 +221,16 @@ test("whoever is no admin any more, by their own doing, is offered no more than 
   await context.close();
 });
 
+test("a name without a break stays inside its dialog", async () => {
+  const key_name = "n".repeat(64);
+  await server.expect(200, "POST", "/api_keys", { key: ada.key, body: { key_name } });
+  await page.goto(`${server.url}/account/api-keys`);
+  const asked = await askToRevoke(key_name);
+  const title = asked.getByRole("heading", { name: `Revoke ${key_name}?` });
+  await title.waitFor();
+  assert.equal(await title.evaluate((one) => one.scrollWidth > one.clientWidth), false);
+});
+
 for (const [what, act] of [
   ["signing out", (from: Page) => chooseSignOut(from)],
   ["a change", (from: Page) => changePassword(from)],

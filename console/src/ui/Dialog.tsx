@@ -42,9 +42,11 @@ export function Dialog({ open, onClose, title, description, children, return_foc
             {...(return_focus ? { finalFocus: return_focus } : {})}
           >
             <div className="flex items-start justify-between gap-4">
-              <div className="flex flex-col gap-1">
-                <BaseDialog.Title className="text-16 font-semibold">{title}</BaseDialog.Title>
-                {description && <BaseDialog.Description className="text-muted">{description}</BaseDialog.Description>}
+              <div className="flex min-w-0 flex-col gap-1">
+                <BaseDialog.Title className="text-16 font-semibold break-words">{title}</BaseDialog.Title>
+                {description && (
+                  <BaseDialog.Description className="break-words text-muted">{description}</BaseDialog.Description>
+                )}
               </div>
               <BaseDialog.Close render={<IconButton label="Close" className="-mt-1 -mr-2" />}>
                 <X aria-hidden />
@@ -66,9 +68,9 @@ export function AlertDialog({ open, onClose, title, description, children, retur
         <BaseAlertDialog.Backdrop className={BACKDROP} />
         <BaseAlertDialog.Viewport className={VIEWPORT}>
           <BaseAlertDialog.Popup data-asks className={POPUP} {...(return_focus ? { finalFocus: return_focus } : {})}>
-            <BaseAlertDialog.Title className="text-16 font-semibold">{title}</BaseAlertDialog.Title>
+            <BaseAlertDialog.Title className="text-16 font-semibold break-words">{title}</BaseAlertDialog.Title>
             {description && (
-              <BaseAlertDialog.Description render={<div />} className="flex flex-col gap-2 text-muted">
+              <BaseAlertDialog.Description render={<div />} className="flex flex-col gap-2 break-words text-muted">
                 {description}
               </BaseAlertDialog.Description>
             )}
