@@ -6,7 +6,7 @@ import type { TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { systemClock } from "./clock.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { isDatabaseLost, type Tx } from "./db/pool.ts";
+import { inTransaction, isDatabaseLost, type Tx } from "./db/pool.ts";
 import { Secret } from "./keys/secret.ts";
 import { createLog } from "./log.ts";
 import { findDefaultDataDir, visitInstance } from "./open.ts";
@@ -91,7 +91,7 @@ async function inInstance<T>(config: Config, work: (tx: Tx) => Promise<T>): Prom
     try {
       const instance = await visitInstance(config, systemClock, log);
       try {
-        return await instance.db.transaction().execute(work);
+        return await inTransaction(instance.db, work);
       } finally {
         await instance.close();
       }
