@@ -331,7 +331,7 @@ export interface SchemaReadingTable {
   refusal: SchemaRefusal | null;
 }
 
-export type SchemaRefusal = "database_missing" | "not_offered" | "unreadable";
+export type SchemaRefusal = "database_missing" | "not_offered" | "restoring" | "unreadable";
 
 /** A record that has been told before. */
 export interface ToldRecord {

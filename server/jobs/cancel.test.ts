@@ -4,6 +4,7 @@ import { waitFor } from "../../test/harness/server.ts";
 import { systemClock } from "../clock.ts";
 import { DriverError, type StorageDriver } from "../compute/driver.ts";
 import { openFakeDriver } from "../compute/drivers/fake/driver.ts";
+import { newUuid } from "../ids.ts";
 import { NotStarted } from "./computes/failures.ts";
 import type { Waking } from "./computes/wake.ts";
 import type { ReconcilerDeps } from "./deps.ts";
@@ -67,6 +68,11 @@ describe("a copy that takes long", () => {
     const body = { endpoints: [{ type: "read_write" }] };
     return (await plane.call<Made>("POST", `${path}/branches`, { body })).body;
   }
+  const restore = async (id: string) => {
+    type Restoring = { operations: [Told] };
+    const body = { source_branch_id: root.branch.id };
+    return (await plane.call<Restoring>("POST", `${path}/branches/${id}/restore`, { body })).body;
+  };
   const told = async (id: string) =>
     (await plane.call<{ operation: Told }>("GET", `${path}/operations/${id}`)).body.operation;
   const cancel = (id: string) => plane.call<{ operation: Told }>("POST", `${path}/operations/${id}/cancel`);
@@ -165,6 +171,42 @@ describe("a copy that takes long", () => {
         return (await state()) === "stopped";
       });
     });
+    await plane.call("DELETE", `${path}/branches/${branch.id}`);
+    await runOnce(plane.reconcilers());
+  });
+
+  it("of a branch that is being restored keeps neither the schemas of others waiting nor who asks for its own", async () => {
+    const { branch, endpoints } = await createBranch();
+    const other = await createProject(plane);
+    await runOnce(plane.reconcilers());
+    await plane.call("POST", `${path}/endpoints/${endpoints[0].id}/suspend`);
+    await runOnce(plane.reconcilers());
+    const ask = async (branch_id: string) => {
+      const question = { branch_id, database_name: "neondb", format: "json" as const, answer: null, refusal: null };
+      const id = newUuid();
+      await plane.db
+        .insertInto("schema_readings")
+        .values({ id, ...question })
+        .execute();
+      return id;
+    };
+    const { operations } = await restore(branch.id);
+    await whileCopying(async (runner) => {
+      const ids = [await ask(branch.id), await ask(branch.id), await ask(other.branch.id)];
+      runner.poke();
+      const answers = async () => {
+        const rows = await plane.db.selectFrom("schema_readings").selectAll().where("id", "in", ids).execute();
+        const found = new Map(rows.map(({ id, answer, refusal }) => [id, answer === null ? refusal : "answered"]));
+        return ids.map((id) => found.get(id));
+      };
+      await waitFor("the answers", async () => !(await answers()).includes(null));
+      assert.deepEqual(await answers(), ["restoring", "restoring", "answered"]);
+      await cancel(operations[0].id);
+      await cancelled(operations[0].id);
+    });
+    await plane.db.deleteFrom("schema_readings").execute();
+    await plane.call("DELETE", `/projects/${other.project.id}`);
+    await plane.endRecovery();
     await plane.call("DELETE", `${path}/branches/${branch.id}`);
     await runOnce(plane.reconcilers());
   });

@@ -29,6 +29,18 @@ describe("the lock by key", () => {
     assert.equal(lock.isHeld("a"), false);
   });
 
+  it("tells whoever asks when it is done, without a place among those who wait", async () => {
+    const lock = new KeyedLock();
+    const gate = Promise.withResolvers<void>();
+    const events: string[] = [];
+    const work = lock.run("a", () => gate.promise).then(() => events.push("work"));
+    const told = lock.whenDone("a").then(() => events.push("told"));
+    gate.resolve();
+    await Promise.all([work, told, lock.whenDone("b")]);
+    assert.deepEqual(events.toSorted(), ["told", "work"]);
+    assert.equal(lock.isHeld("a"), false);
+  });
+
   it("goes on after work that failed", async () => {
     const lock = new KeyedLock();
     const failing = lock.run("a", () => Promise.reject(new Error("no luck")));

@@ -7,6 +7,11 @@ export class KeyedLock {
     return this.#last.has(key);
   }
 
+  /** Resolves when all that is under way or waits by now is done, for who does not want a place among them. */
+  async whenDone(key: string): Promise<void> {
+    await this.#last.get(key);
+  }
+
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);
     const { promise: done, resolve: release } = Promise.withResolvers<void>();

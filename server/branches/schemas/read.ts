@@ -22,6 +22,7 @@ const MOST_WAITING = 8;
 const REFUSALS: Record<SchemaRefusal, () => ApiError> = {
   database_missing: () => new ApiError("not_found", "database not found"),
   not_offered: () => new ApiError("not_offered", "schemas of this PostgreSQL version are not available in Latchkey"),
+  restoring: () => new ApiError("locked", "the branch is being restored; try again once that is done"),
   unreadable: () =>
     new ApiError(
       "unavailable",

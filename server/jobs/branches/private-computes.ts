@@ -4,6 +4,31 @@ import { adminPasswordOf, SOCKET_PORT } from "../computes/start-compute.ts";
 import { type JobDeps, StoppedAtStep } from "../deps.ts";
 import { findReadableBranchForJob } from "./store.ts";
 
+const LOOK_AGAIN_MS = 100;
+
+/** What is asked of a branch at rest whose data is being replaced would wait for a copy, which may take hours. */
+export class BeingRestored extends Error {
+  constructor() {
+    super("the branch is being restored");
+    this.name = "BeingRestored";
+  }
+}
+
+/** The same as `atCompute`, but that it throws `BeingRestored` rather than wait for a copy. */
+export async function atComputeNow<T>(
+  deps: JobDeps,
+  branch_id: string,
+  work: (compute_id: string) => Promise<T>,
+): Promise<T> {
+  return await atCompute(deps, branch_id, work, async () => {
+    while (deps.branches.isHeld(branch_id)) {
+      const branch = await findReadableBranchForJob(deps.db, deps.node_id, branch_id);
+      if (branch?.current_state === "resetting") throw new BeingRestored();
+      await Promise.race([deps.branches.whenDone(branch_id), deps.clock.sleep(LOOK_AGAIN_MS)]);
+    }
+  });
+}
+
 /**
  * Does something at the compute of a branch that runs. Where none does, one is started for it that no client can
  * reach, and whoever wants to wake the branch's own waits for the moment that this takes.
@@ -12,6 +37,7 @@ export async function atCompute<T>(
   deps: JobDeps,
   branch_id: string,
   work: (compute_id: string) => Promise<T>,
+  untilFree: () => Promise<void> = async () => {},
 ): Promise<T> {
   const running = await findRunning(deps, branch_id);
   if (running !== undefined) {
@@ -23,6 +49,7 @@ export async function atCompute<T>(
       if (!ended || (await findRunning(deps, branch_id)) === running) throw error;
     }
   }
+  await untilFree();
   return await deps.branches.run(branch_id, async () => {
     const own = await findRunning(deps, branch_id);
     if (own !== undefined) return await work(own);

@@ -4,34 +4,30 @@ import type { SchemaRefusal } from "../../../db/schema.ts";
 
 /** SQL about the questions for schemas, for jobs alone (see `jobs/store.ts`). */
 
-/** `in ()` is no SQL. */
-const NOBODY = "00000000-0000-0000-0000-000000000000";
-
 export interface Reading {
   readonly id: string;
+  readonly project_id: string;
   readonly branch_id: string;
   readonly database_name: string;
   readonly format: "sql" | "json";
 }
 
-/** The questions for schemas on this node that nobody has answered yet. */
+/** The questions for schemas on this node that nobody has answered yet, the oldest of each project but of these. */
 export async function listReadingsForJob(
   tx: Tx,
   node_id: string,
-  in_flight: readonly string[],
+  busy_project_ids: readonly string[],
   limit: number,
 ): Promise<Reading[]> {
-  return await tx
-    .selectFrom("schema_readings as r")
-    .innerJoin("branches as b", "b.id", "r.branch_id")
-    .select(["r.id", "r.branch_id", "r.database_name", "r.format"])
-    .where("b.node_id", "=", node_id)
-    .where("r.answer", "is", null)
-    .where("r.refusal", "is", null)
-    .where("r.id", "not in", in_flight.length === 0 ? [NOBODY] : in_flight)
-    .orderBy("r.asked_at")
-    .limit(limit)
-    .execute();
+  const { rows } = await sql<Reading>`
+    select id, project_id, branch_id, database_name, format from (
+      select distinct on (b.project_id) r.*, b.project_id
+      from schema_readings r join branches b on b.id = r.branch_id
+      where b.node_id = ${node_id} and r.answer is null and r.refusal is null
+        and b.project_id <> all (${busy_project_ids}::text[])
+      order by b.project_id, r.asked_at
+    ) oldest order by asked_at limit ${limit}`.execute(tx);
+  return rows;
 }
 
 export async function answerReadingForJob(
