@@ -3,7 +3,7 @@ import { type ReactNode, type RefObject, useEffect, useState } from "react";
 import { Button } from "../ui/Button.tsx";
 import { Check } from "../ui/Check.tsx";
 import { Actions, AlertDialog, Dialog } from "../ui/Dialog.tsx";
-import { Sending } from "../ui/Form.tsx";
+import { sendingContext } from "../ui/Form.tsx";
 import { useForgottenOnLeaving } from "../ui/forgotten-on-leaving.ts";
 
 interface Words {
@@ -72,7 +72,7 @@ export function ShownOnceDialog(props: ShownOnceDialogProps) {
         }}
         return_focus={return_focus}
       >
-        {!made && <Sending value={setSending}>{form.content}</Sending>}
+        {!made && <sendingContext.Provider value={setSending}>{form.content}</sendingContext.Provider>}
         {made && secret === undefined && (
           <>
             <p className="text-muted">{forgotten.description}</p>

@@ -20,7 +20,7 @@ export interface Refusal<Values> {
 }
 
 /** Told when a form below is sent, and when it is answered: what must not close in between listens. */
-export const Sending = createContext<(sending: boolean) => void>(() => {});
+export const sendingContext = createContext<(sending: boolean) => void>(() => {});
 
 interface FormProps<Values extends FieldValues> {
   readonly defaults: DefaultValues<Values>;
@@ -55,7 +55,7 @@ export function Form<Values extends FieldValues>({
     filled.current = given;
     form.reset(JSON.parse(given) as DefaultValues<Values>);
   }, [follows_defaults, given, form]);
-  const tellSending = useContext(Sending);
+  const tellSending = useContext(sendingContext);
   const submit = form.handleSubmit(async (values) => {
     tellSending(true);
     try {
