@@ -8,8 +8,17 @@ import { newUuid } from "../ids.ts";
 import { NotStarted } from "./computes/failures.ts";
 import type { Waking } from "./computes/wake.ts";
 import type { ReconcilerDeps } from "./deps.ts";
+import type { Machinery } from "./reconcilers.ts";
 import { JobRunner } from "./runner.ts";
-import { type CreatedProject, createProject, openPlane, type Plane, replacing, runOnce } from "./test-plane.ts";
+import {
+  type CreatedProject,
+  createProject,
+  jobNamed,
+  openPlane,
+  type Plane,
+  replacing,
+  runOnce,
+} from "./test-plane.ts";
 
 interface Told {
   readonly id: string;
@@ -207,6 +216,58 @@ describe("a copy that takes long", () => {
     await plane.db.deleteFrom("schema_readings").execute();
     await plane.call("DELETE", `/projects/${other.project.id}`);
     await plane.endRecovery();
+    await plane.call("DELETE", `${path}/branches/${branch.id}`);
+    await runOnce(plane.reconcilers());
+  });
+
+  it("that begins while a compute is about to be started keeps neither other computes nor its client waiting", async (t) => {
+    const { branch, endpoints } = await createBranch();
+    await runOnce(plane.reconcilers());
+    const { compute } = plane.drivers();
+    const stop = new AbortController();
+    t.after(() => stop.abort());
+    /** What follows the first look for a compute: by it the branch is whole, and then its restore begins. */
+    const startMeanwhile = async (start: (machinery: Machinery) => Promise<void>, clock = systemClock) => {
+      copying = Promise.withResolvers<void>();
+      let look: unknown;
+      let operations = Promise.resolve();
+      const db = plane.db.withPlugin({
+        transformQuery({ node, queryId }) {
+          if (node.kind === "SelectQueryNode" && JSON.stringify(node).includes("admin_password")) look ??= queryId;
+          return node;
+        },
+        async transformResult({ result, queryId }) {
+          if (queryId !== look) return result;
+          await restore(branch.id);
+          operations = jobNamed(machinery.jobs, "operations").run(stop.signal);
+          await copying.promise;
+          return result;
+        },
+      });
+      const machinery = plane.machinery({ storage: endlessStorage(), db, clock });
+      const started = start(machinery).then(() => true);
+      const in_vain = systemClock.sleep(30_000, stop.signal).then(() => false);
+      assert.ok(await Promise.race([started, in_vain]), "it waits for the copy");
+      const { body } = await plane.call<{ operations: Told[] }>("GET", `${path}/operations`);
+      const copy = body.operations.find(({ status }) => status === "running");
+      await cancel(copy?.id ?? "");
+      await operations;
+      assert.equal((await told(copy?.id ?? "")).status, "cancelled");
+    };
+
+    for (const { id } of [...endpoints, ...root.endpoints]) await compute.suspend(id, "fast");
+    await startMeanwhile(async ({ jobs }) => await jobNamed(jobs, "computes").run(stop.signal));
+    assert.deepEqual(
+      [(await compute.status(endpoints[0].id))?.state, (await compute.status(root.endpoints[0].id))?.state],
+      ["stopped", "running"],
+    );
+
+    let now_ms = 0;
+    const clock = { ...systemClock, monotonic_ms: () => (now_ms += 5_000) };
+    const message = "cannot start the compute: its branch is still being restored; try again";
+    await startMeanwhile(async ({ waking }) => {
+      await assert.rejects(waking.wake(endpoints[0].id), { name: "NotStarted", message });
+    }, clock);
     await plane.call("DELETE", `${path}/branches/${branch.id}`);
     await runOnce(plane.reconcilers());
   });

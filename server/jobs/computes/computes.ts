@@ -86,13 +86,16 @@ export function computesJob(deps: JobDeps): Job {
       const ids = new Set(wanted.map(({ id }) => id));
       for (const id of ensured) if (!ids.has(id)) ensured.delete(id);
 
+      // Whoever works on a branch may copy for hours, and then the others' computes are not to wait for it: the next run is soon.
+      const isFree = ({ branch_id }: store.ComputeRow) => !signal.aborted && !deps.branches.isHeld(branch_id);
       const missing = wanted.filter(({ id }) => !(ensured.has(id) && running.has(id)) && failures.isDue(id));
-      await forEachOf(missing, AT_ONCE, async ({ id, branch_id }) => {
-        if (!signal.aborted) await deps.branches.run(branch_id, () => ensure(id, running.has(id)));
+      await forEachOf(missing, AT_ONCE, async (found) => {
+        const { id, branch_id } = found;
+        if (isFree(found)) await deps.branches.run(branch_id, () => ensure(id, running.has(id)));
       });
       const unwanted = await store.listUnwantedComputesForJob(db, node_id);
-      await forEachOf(unwanted, AT_ONCE, async ({ id, branch_id }) => {
-        if (!signal.aborted) await deps.branches.run(branch_id, () => rest(id));
+      await forEachOf(unwanted, AT_ONCE, async (found) => {
+        if (isFree(found)) await deps.branches.run(found.branch_id, () => rest(found.id));
       });
     },
   };

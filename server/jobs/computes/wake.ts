@@ -75,8 +75,16 @@ export function createWaking(deps: JobDeps): Waking {
   }
 
   async function start(endpoint_id: string): Promise<ComputeAddress> {
-    const found = await findOnceWhole(endpoint_id);
-    return await deps.branches.run(found.branch_id, async () => {
+    for (;;) {
+      const { branch_id } = await findOnceWhole(endpoint_id);
+      if (!deps.branches.isHeld(branch_id)) return await startInTurn(endpoint_id, branch_id);
+      // Not in line: the branch may be restored by now, and the client is told so before a copy of hours has ended.
+      await Promise.race([deps.branches.whenDone(branch_id), deps.clock.sleep(LOOK_AGAIN_MS)]);
+    }
+  }
+
+  async function startInTurn(endpoint_id: string, branch_id: string): Promise<ComputeAddress> {
+    return await deps.branches.run(branch_id, async () => {
       const began_ms = deps.clock.monotonic_ms();
       const compute = await findWakeableComputeForJob(deps.db, deps.node_id, endpoint_id);
       if (!compute) throw notStartable();
