@@ -22,6 +22,11 @@ export function isFinal(error: unknown): boolean {
   return hasStatus(error, 403) || hasStatus(error, 404);
 }
 
+/** There is nothing there to delete: somebody else was quicker, or the answer to the first try was lost on the way. */
+export function isGone(error: unknown): boolean {
+  return hasStatus(error, 404) || error instanceof LostAnswerError;
+}
+
 /** What was asked may have been done all the same: nobody, or a gateway alone, answered, or the server does not know. */
 export function isAnswerLost(error: unknown): boolean {
   return error instanceof ConnectionError || hasStatus(error, 502) || hasStatus(error, 504) || isUnconfirmed(error);

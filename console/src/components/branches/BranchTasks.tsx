@@ -8,7 +8,7 @@ import {
 } from "@latchkey/contract/branches.ts";
 import type { RefObject } from "react";
 import { api } from "../../api/client.ts";
-import { hasStatus } from "../../api/errors.ts";
+import { isGone } from "../../api/errors.ts";
 import { listQuery, queries, refresh } from "../../api/queries.ts";
 import { announce } from "../../ui/Toasts.tsx";
 import { Confirm } from "../Confirm.tsx";
@@ -121,9 +121,8 @@ export function BranchTasks(props: BranchTasksProps) {
             await onDeleted?.();
             await follow(project_id, operations);
           } catch (error) {
-            if (!hasStatus(error, 404)) throw error;
-            // Gone already: somebody else was quicker, or the answer to the first try was lost on the way. It may as well be
-            // the project that is gone, or the person's access to it; only a list without the branch tells.
+            if (!isGone(error)) throw error;
+            // It may as well be the project that is gone, or the person's access to it; only a list without the branch tells.
             const left = await queries.fetchQuery({
               ...listQuery(listProjectBranches, { params: { project_id } }),
               staleTime: 0,

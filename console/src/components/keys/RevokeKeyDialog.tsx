@@ -1,5 +1,5 @@
 import type { ListedKey } from "@latchkey/contract/api-keys.ts";
-import { hasStatus } from "../../api/errors.ts";
+import { isGone } from "../../api/errors.ts";
 import { relativeTime } from "../../ui/relative-time.ts";
 import { announce } from "../../ui/Toasts.tsx";
 import { Confirm } from "../Confirm.tsx";
@@ -22,8 +22,7 @@ export function RevokeKeyDialog({ revoking, revoke, onClose }: RevokeKeyDialogPr
         try {
           await revoke(key);
         } catch (error) {
-          // Gone already: somebody else was quicker, or the answer to the first try was lost on the way.
-          if (!hasStatus(error, 404)) throw error;
+          if (!isGone(error)) throw error;
         }
         announce(`${key.name} is revoked.`);
       }}

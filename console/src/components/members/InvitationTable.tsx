@@ -5,7 +5,7 @@ import {
 } from "@latchkey/contract/organizations.ts";
 import { type ReactNode, useState } from "react";
 import { api } from "../../api/client.ts";
-import { hasStatus } from "../../api/errors.ts";
+import { isGone } from "../../api/errors.ts";
 import { refresh } from "../../api/queries.ts";
 import { type Column, DataTable } from "../../ui/DataTable.tsx";
 import { MenuItem } from "../../ui/Menu.tsx";
@@ -75,7 +75,7 @@ export function InvitationTable({ org_id, invitations, failed }: InvitationTable
             await api.call(revokeOrganizationInvitation, { params: { org_id, invitation_id: id } });
           } catch (error) {
             // Accepted, expired or withdrawn meanwhile: it is not open any more either way.
-            if (!hasStatus(error, 404)) throw error;
+            if (!isGone(error)) throw error;
           }
           await refresh(getOrganizationInvitations);
           announce(`The invitation of ${email} is withdrawn.`);

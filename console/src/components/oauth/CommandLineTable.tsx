@@ -1,7 +1,7 @@
 import { listOAuthGrants, type OAuthGrant, revokeOAuthGrant } from "@latchkey/contract/oauth.ts";
 import { type ReactNode, useState } from "react";
 import { api } from "../../api/client.ts";
-import { hasStatus } from "../../api/errors.ts";
+import { isGone } from "../../api/errors.ts";
 import { refresh } from "../../api/queries.ts";
 import { type Column, DataTable, type TableView } from "../../ui/DataTable.tsx";
 import { MenuItem } from "../../ui/Menu.tsx";
@@ -78,7 +78,7 @@ export function CommandLineTable({ grants, empty, failed, ...views }: CommandLin
             await api.call(revokeOAuthGrant, { params: { grant_id: grant.id } });
           } catch (error) {
             // It has ended by itself meanwhile.
-            if (!hasStatus(error, 404)) throw error;
+            if (!isGone(error)) throw error;
           }
           await refresh(listOAuthGrants);
           announce("The command line is signed out.");

@@ -2,7 +2,7 @@ import { deleteSession, listSessions, type Session, signOutEverywhere } from "@l
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "../../api/client.ts";
-import { hasStatus } from "../../api/errors.ts";
+import { isGone } from "../../api/errors.ts";
 import { query, refresh } from "../../api/queries.ts";
 import { endSession } from "../../api/session.ts";
 import { Confirm } from "../../components/Confirm.tsx";
@@ -102,7 +102,7 @@ export function SessionsPage() {
             await api.call(deleteSession, { params: { session_id: session.id } });
           } catch (error) {
             // It has ended by itself meanwhile.
-            if (!hasStatus(error, 404)) throw error;
+            if (!isGone(error)) throw error;
           }
           await refresh(listSessions);
           announce("The session is signed out.");
