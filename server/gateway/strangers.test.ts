@@ -57,6 +57,7 @@ describe("a stranger at the gateway", () => {
       opening: 0,
       open: 0,
       busy: 0,
+      busy_chunks: 0,
       last_activity_ms: undefined,
       settled: 0,
       sent_bytes: 0,
