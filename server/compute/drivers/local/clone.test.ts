@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { systemClock } from "../../../clock.ts";
 import { scramVerifier } from "../../../postgres/scram.ts";
 import { freePort, makePlace, newPassword, withSession } from "../../../postgres/testing.ts";
@@ -10,20 +10,27 @@ import { type CopyProgress, DriverError } from "../../driver.ts";
 import { findCopyMethod } from "./clone.ts";
 import { openLocalDriver } from "./driver.ts";
 
-test("a branch of a parent that is written to is one moment of it, whole and without a broken page", async (t) => {
+/** A driver with a branch that has never been started; and how to start that, or any made of it. */
+async function openParent(t: TestContext, options: { readonly freeBytes?: () => Promise<number> } = {}) {
   const place = await makePlace(t);
-  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
+  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0, ...options });
   place.closing.push(() => compute.shutdown());
-  const [version = 0] = storage.capabilities().pg_versions;
+  const [pg_version = 0] = storage.capabilities().pg_versions;
+  await storage.createRoot("br-parent", { pg_version });
   const admin_password = newPassword();
-  const start = async (id: string) =>
+  const start = async (id: string, settings: Record<string, string> = {}) =>
     await compute.ensureRunning(`ep-${id}`, {
       branch_id: `br-${id}`,
       port: await freePort(),
       max_connections: 20,
       admin_password,
+      settings,
     });
-  await storage.createRoot("br-parent", { pg_version: version });
+  return { dataDir: place.dataDir, storage, compute, start };
+}
+
+test("a branch of a parent that is written to is one moment of it, whole and without a broken page", async (t) => {
+  const { storage, compute, start } = await openParent(t);
   const { host, port } = await start("parent");
   const password = newPassword();
   const roles = [{ name: "owner", verifier: await scramVerifier(password), login: true }];
@@ -90,19 +97,7 @@ test("a branch of a parent that is written to is one moment of it, whole and wit
 });
 
 test("a branch of a branch that was never started begins its recovery where that one would have", async (t) => {
-  const place = await makePlace(t);
-  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
-  place.closing.push(() => compute.shutdown());
-  const [version = 0] = storage.capabilities().pg_versions;
-  const admin_password = newPassword();
-  const start = async (id: string) =>
-    await compute.ensureRunning(`ep-${id}`, {
-      branch_id: `br-${id}`,
-      port: await freePort(),
-      max_connections: 20,
-      admin_password,
-    });
-  await storage.createRoot("br-parent", { pg_version: version });
+  const { storage, compute, start } = await openParent(t);
   await start("parent");
   await compute.query("ep-parent", { text: "create table public.kept as select 1 as n" });
   const origin = await storage.branch("br-child", "br-parent");
@@ -125,19 +120,7 @@ test("a branch of a branch that was never started begins its recovery where that
 });
 
 test("a branch is made of a parent that was killed, with what it had committed", async (t) => {
-  const place = await makePlace(t);
-  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
-  place.closing.push(() => compute.shutdown());
-  const [version = 0] = storage.capabilities().pg_versions;
-  const admin_password = newPassword();
-  const start = async (id: string) =>
-    await compute.ensureRunning(`ep-${id}`, {
-      branch_id: `br-${id}`,
-      port: await freePort(),
-      max_connections: 20,
-      admin_password,
-    });
-  await storage.createRoot("br-parent", { pg_version: version });
+  const { storage, compute, start } = await openParent(t);
   await start("parent");
   await compute.query("ep-parent", { text: "create table public.kept as select 1 as n" });
   await compute.suspend("ep-parent", "immediate");
@@ -149,19 +132,9 @@ test("a branch is made of a parent that was killed, with what it had committed",
 });
 
 test("a branch is made whatever becomes of telling how far it is, of a parent that ends idle sessions at once", async (t) => {
-  const place = await makePlace(t);
-  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
-  place.closing.push(() => compute.shutdown());
-  const [version = 0] = storage.capabilities().pg_versions;
-  await storage.createRoot("br-parent", { pg_version: version });
-  await compute.ensureRunning("ep-parent", {
-    branch_id: "br-parent",
-    port: await freePort(),
-    max_connections: 20,
-    admin_password: newPassword(),
-    // Shorter than any copy takes, during which the backup's session has nothing to do.
-    settings: { idle_session_timeout: "1ms", idle_in_transaction_session_timeout: "1ms" },
-  });
+  const { storage, start } = await openParent(t);
+  // Shorter than any copy takes, during which the backup's session has nothing to do.
+  await start("parent", { idle_session_timeout: "1ms", idle_in_transaction_session_timeout: "1ms" });
   let told = 0;
   const onProgress = async () => {
     told++;
@@ -179,13 +152,9 @@ test("how files are copied is found out by trying, and leaves nothing behind", a
 });
 
 test("a copy that the disk has no room for is refused before it begins, with what it needs", async (t) => {
-  const place = await makePlace(t);
   let free = 0;
-  const options = { clock: systemClock, spares: 0, freeBytes: async () => free };
-  const { storage, compute } = await openLocalDriver({ ...place, ...options });
-  place.closing.push(() => compute.shutdown());
-  const [version = 0] = storage.capabilities().pg_versions;
-  await storage.createRoot("br-parent", { pg_version: version });
+  const options = { freeBytes: async () => free };
+  const { storage, dataDir } = await openParent(t, options);
   if (storage.capabilities().branching === "shared") return;
   const { physical_bytes } = await storage.stat("br-parent");
   free = 512 * 1024 * 1024 + physical_bytes / 2;
@@ -195,23 +164,19 @@ test("a copy that the disk has no room for is refused before it begins, with wha
     return true;
   });
   assert.deepEqual(await storage.list(), ["br-parent"]);
-  assert.deepEqual(await readdir(join(place.dataDir, "local/work")), []);
+  assert.deepEqual(await readdir(join(dataDir, "local/work")), []);
   free = 512 * 1024 * 1024 + physical_bytes * 2;
   await storage.branch("br-child", "br-parent");
 });
 
 test("of copies that wait for one another none begins without room for it", async (t) => {
-  const place = await makePlace(t);
-  const at = (name: string) => join(place.dataDir, "local", name);
+  const at = (name: string) => join(dataDir, "local", name);
   // Room for one copy, which all of them see when they are asked for. It moves to its place meanwhile, which is why one looks there last.
   const copied = async () =>
     (await readdir(at("work"))).some((name) => existsSync(join(at("work"), name, "data/base"))) ||
     (await readdir(at("branches"))).length > 1;
   const freeBytes = async () => ((await copied()) ? 0 : 100e9);
-  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0, freeBytes });
-  place.closing.push(() => compute.shutdown());
-  const [version = 0] = storage.capabilities().pg_versions;
-  await storage.createRoot("br-parent", { pg_version: version });
+  const { storage, dataDir } = await openParent(t, { freeBytes });
   if (storage.capabilities().branching === "shared") return t.skip("blocks are shared: a branch takes no room");
   const made = await Promise.allSettled(["br-a", "br-b", "br-c"].map((id) => storage.branch(id, "br-parent")));
   const outcomes = made.map((one) => (one.status === "fulfilled" ? "made" : (one.reason as DriverError).code));
@@ -220,23 +185,11 @@ test("of copies that wait for one another none begins without room for it", asyn
 });
 
 test("a compute starts without waiting for a copy of its branch, which goes on beside it", async (t) => {
-  const place = await makePlace(t);
-  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
-  place.closing.push(() => compute.shutdown());
-  const [version = 0] = storage.capabilities().pg_versions;
-  await storage.createRoot("br-parent", { pg_version: version });
+  const { storage, compute, start, dataDir } = await openParent(t);
   if (storage.capabilities().branching === "shared") return t.skip("blocks are shared: a copy takes no time");
   // No file of a database, but as long to copy as one.
-  const base = join(place.dataDir, "local/branches/br-parent/data/base");
+  const base = join(dataDir, "local/branches/br-parent/data/base");
   await writeFile(join(base, "filler"), Buffer.alloc(512 * 1024 * 1024, 1));
-  const start = async (id: string) =>
-    await compute.ensureRunning(`ep-${id}`, {
-      branch_id: `br-${id}`,
-      port: await freePort(),
-      max_connections: 20,
-      admin_password,
-    });
-  const admin_password = newPassword();
   let copied = 0;
   let copied_before_start: Promise<number> | undefined;
   const onProgress = async ({ copied_bytes }: CopyProgress) => {
@@ -248,17 +201,13 @@ test("a compute starts without waiting for a copy of its branch, which goes on b
   assert.ok(before_start !== undefined && before_start < 512 * 1024 * 1024, "the start waited for the copy");
   assert.ok(origin.copied_bytes > 512 * 1024 * 1024);
   assert.deepEqual((await storage.list()).toSorted(), ["br-child", "br-parent"]);
-  assert.deepEqual(await readdir(join(place.dataDir, "local/work")), []);
+  assert.deepEqual(await readdir(join(dataDir, "local/work")), []);
   await start("child");
   assert.deepEqual(await compute.query("ep-child", { text: "select 1 as n" }), [{ n: 1 }]);
 });
 
 test("a copy that is ended half-way leaves nothing on the disk", async (t) => {
-  const place = await makePlace(t);
-  const { storage, compute } = await openLocalDriver({ ...place, clock: systemClock, spares: 0 });
-  place.closing.push(() => compute.shutdown());
-  const [version = 0] = storage.capabilities().pg_versions;
-  await storage.createRoot("br-parent", { pg_version: version });
+  const { storage, dataDir } = await openParent(t);
   for (const delay_ms of [0, 5, 20, 60]) {
     const signal = AbortSignal.timeout(delay_ms);
     await storage.branch("br-child", "br-parent", { signal }).then(
@@ -266,6 +215,6 @@ test("a copy that is ended half-way leaves nothing on the disk", async (t) => {
       (error) => assert.ok(error instanceof DriverError && error.code === "aborted", String(error)),
     );
     assert.deepEqual(await storage.list(), ["br-parent"]);
-    assert.deepEqual(await readdir(join(place.dataDir, "local/work")), []);
+    assert.deepEqual(await readdir(join(dataDir, "local/work")), []);
   }
 });
